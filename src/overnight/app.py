@@ -1,0 +1,206 @@
+"""The composition root: the only place that names concrete parts and wires them together."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from overnight.call.client import Client, Structured
+from overnight.call.endpoint import endpoint, is_private, refuse_unless_private
+from overnight.config import Config, resolve_path
+from overnight.dispatch.dispatcher import Dispatcher
+from overnight.domain.answer import AnswerSpec
+from overnight.domain.attempt import Attempted
+from overnight.domain.concurrency import starting_limit
+from overnight.domain.decision import Course
+from overnight.domain.identity import ModelIdentity
+from overnight.domain.outcome import Fault
+from overnight.errors import UsageError
+from overnight.events import Committed, Handler, Progressed
+from overnight.parse.schema import answer_schema
+from overnight.plan import Plan
+from overnight.record import Recorder
+from overnight.run import Parts
+from overnight.session import Session
+from overnight.store.database import Database, open_database
+from overnight.views import Meter
+
+DATABASE_VARIABLES = ("OVERNIGHT_DB", "EXPERIMENTS_DB")
+DEFAULT_DATABASE = "overnight.db"
+
+
+def find_database(named: str | Path | None, config_file: Path | None = None) -> Path:
+    """The database that is meant: named, in the environment, beside the configuration, or here."""
+    name = named or next((os.environ[v] for v in DATABASE_VARIABLES if os.environ.get(v)), None)
+    if name is None:
+        return (config_file.resolve().parent if config_file else Path.cwd()) / DEFAULT_DATABASE
+    if "://" in str(name):
+        raise UsageError(
+            "this version keeps its database in a SQLite file: --db takes a path, not a URL"
+        )
+    return Path(name).expanduser().absolute()
+
+
+def connect(
+    named: str | Path | None = None, config_file: Path | None = None, *, create: bool = False
+) -> Database:
+    """Open the database that is meant (see `find_database`)."""
+    return open_database(find_database(named, config_file), create=create)
+
+
+def make_client(config: Config, spec: AnswerSpec, structured: Structured | None = None) -> Client:
+    """The client for a configuration's provider. Raises UsageError where none can be made."""
+    model = config.values.model
+    if model.provider == "rules":
+        from overnight.call.rules import RulesClient  # noqa: PLC0415 - not everybody needs it
+
+        return RulesClient(rules_file=resolve_path(model.name, config.base))
+    if model.provider == "embedded":
+        from overnight.call.embedded import EmbeddedClient  # noqa: PLC0415 - an extra
+
+        return EmbeddedClient(
+            model=model.name,
+            folder=config.base,
+            schema=answer_schema(spec, bounded=True),
+            temperature=model.temperature,
+            top_p=model.top_p,
+            max_tokens=model.max_tokens,
+            context=model.context,
+            threads=model.threads,
+        )
+    return _http_client(config, spec, structured)
+
+
+def _http_client(config: Config, spec: AnswerSpec, structured: Structured | None) -> Client:
+    from overnight.call.openai import Endpoint, OpenAIClient  # noqa: PLC0415 - aiohttp is slow
+
+    model = config.values.model
+    assert model.api_url is not None  # noqa: S101 - the configuration demands it
+    if config.values.privacy.local_only:
+        refuse_unless_private(model.api_url)
+    headers = dict(model.headers)
+    if config.api_key:
+        headers["Authorization"] = f"Bearer {config.api_key}"
+    parameters: dict[str, Any] = {
+        "model": model.name,
+        "temperature": model.temperature,
+        "top_p": model.top_p,
+        "max_tokens": model.max_tokens,
+        "reasoning_effort": model.reasoning_effort,
+        **model.extra_body,
+    }
+    return OpenAIClient(
+        Endpoint(endpoint(model.api_url), headers, model.timeout_sec),
+        parameters,
+        answer_schema(spec, bounded=False),
+        structured=structured,
+    )
+
+
+def concurrency_of(config: Config, client: Client) -> int:
+    """How many calls at once this configuration begins with."""
+    url = config.values.model.api_url
+    return starting_limit(
+        config.values.run.concurrency,
+        local=url is None or is_private(url),
+        client_limit=client.max_concurrency,
+    )
+
+
+def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
+    """The parts of a run, connected."""
+    config, experiment = session.config, session.experiment
+    progress = _Progress(session, limit, emit)
+    recorder = Recorder(
+        session.database,
+        session.keys,
+        config.values.answer,
+        completed=session.counts.completed,
+        estimate=progress.eta_at,
+    )
+    plan = Plan(
+        session.database,
+        session.keys.experiment_key,
+        experiment.dataset_id,
+        experiment.n_total,
+    )
+    dispatcher = Dispatcher(plan, recorder, limit)
+    dispatcher.on_committed = progress.committed
+    progress.in_flight = lambda: dispatcher.in_flight
+    values = config.values
+    return Parts(
+        client=client,
+        dispatcher=dispatcher,
+        recorder=recorder,
+        spec=values.answer,
+        system_prompt=values.prompt.system_prompt,
+        user_template=values.prompt.user_template,
+        seed=values.run.seed,
+        course=Course(values.run.max_attempts),
+        identity=ModelIdentity(experiment.served_model),
+        emit=emit,
+        tick=progress.tick,
+        drain_sec=values.run.drain_sec,
+    )
+
+
+class _Progress:
+    """Counts commits, and says where the run stands."""
+
+    def __init__(self, session: Session, limit: int, emit: Handler) -> None:
+        counts = session.counts
+        self._total = counts.total
+        self._completed = counts.completed
+        self._errors = counts.errors
+        self._tokens = [0, 0]
+        self._limit = limit
+        self._emit = emit
+        self._started = time.monotonic()
+        self._meter = Meter(counts.completed, self._started)
+        self.in_flight: Callable[[], int] = lambda: 0
+
+    def committed(self, ended: Sequence[Attempted]) -> None:
+        """These calls are in the database."""
+        if not ended:
+            return
+        for one in ended:
+            reply = one.outcome.reply
+            if reply is not None:
+                self._tokens[0] += reply.prompt_tokens or 0
+                self._tokens[1] += reply.completion_tokens or 0
+            if one.final:
+                self._completed += 1
+                self._errors += isinstance(one.outcome, Fault)
+        self._meter.add(self._completed, time.monotonic())
+        self._emit(Committed(tuple(ended)))
+
+    def eta_at(self, completed: int, now: float) -> float | None:
+        """When everything will be done (seconds since the epoch); called by the writer thread."""
+        rate = self._meter.rate
+        return None if rate is None else now + (self._total - completed) / rate
+
+    def tick(self) -> None:
+        """Say where the run stands."""
+        now = time.time()
+        eta = self.eta_at(self._completed, now)
+        self._emit(
+            Progressed(
+                total=self._total,
+                completed=self._completed,
+                errors=self._errors,
+                rate=self._meter.rate,
+                eta=None if eta is None else datetime.fromtimestamp(eta, UTC),
+                elapsed=time.monotonic() - self._started,
+                prompt_tokens=self._tokens[0],
+                completion_tokens=self._tokens[1],
+                in_flight=self.in_flight(),
+                concurrency=self._limit,
+            )
+        )
+
+
+def folder_of(database: Database, kind: str, experiment_id: str) -> Path:
+    """Where an experiment's files lie, beside the database: `exports` or `logs/experiments`."""
+    return database.path.resolve().parent / kind / experiment_id

@@ -1,0 +1,108 @@
+"""Results of one experiment, for `show`, `metrics`, `export` and for notebooks."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from overnight.app import connect, folder_of
+from overnight.config import declared_answer
+from overnight.domain.answer import AnswerSpec
+from overnight.domain.experiment import Counts, Experiment
+from overnight.domain.narrative import LeftOut
+from overnight.domain.result import Result
+from overnight.report.export import export as write_files
+from overnight.report.metrics import Metrics, measure
+from overnight.store.database import Database
+from overnight.store.datasets import left_out
+from overnight.store.experiments import counts, find_experiment
+from overnight.store.results import iterate_results, label_counts
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An experiment in an open database, with the answer that it asks for."""
+
+    database: Database
+    experiment: Experiment
+    spec: AnswerSpec
+
+
+@contextmanager
+def opened(name: str, db: Path | str | None) -> Iterator[Opened]:
+    """Find an experiment by id, beginning of an id, or `latest`."""
+    database = connect(db)
+    try:
+        experiment = find_experiment(database, name)
+        yield Opened(database, experiment, declared_answer(experiment.stored_config))
+    finally:
+        database.close()
+
+
+def results(
+    name: str = "latest", *, db: Path | str | None = None, with_text: bool = False
+) -> Iterator[Result]:
+    """Every result of an experiment in dataset order, read as you go."""
+    with opened(name, db) as it:
+        yield from iterate_results(
+            it.database,
+            it.experiment.experiment_key,
+            it.experiment.dataset_id,
+            it.spec,
+            with_text=with_text,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An experiment's metrics, and how far it had come when they were taken."""
+
+    experiment: Experiment
+    counts: Counts
+    metrics: Metrics
+
+
+def metrics(name: str = "latest", *, db: Path | str | None = None) -> Measured:
+    """The metrics of an experiment as it stands."""
+    with opened(name, db) as it:
+        return Measured(
+            experiment=it.experiment,
+            counts=counts(it.database, it.experiment),
+            metrics=measure(label_counts(it.database, it.experiment.experiment_key), it.spec),
+        )
+
+
+def left_out_rows(name: str = "latest", *, db: Path | str | None = None) -> list[LeftOut]:
+    """The rows of an experiment's data file that are no usable narratives, in file order."""
+    with opened(name, db) as it:
+        return list(left_out(it.database, it.experiment.dataset_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Files that were written, and of how many results they are."""
+
+    files: list[Path]
+    counts: Counts
+
+
+def export(
+    name: str = "latest",
+    *,
+    db: Path | str | None = None,
+    formats: Sequence[str] = ("csv", "json"),
+    out: Path | None = None,
+    with_text: bool = False,
+    on_rows: Callable[[int], None] | None = None,
+) -> Exported:
+    """Write an experiment's results to files; without `out` to exports/ID beside the database."""
+    with opened(name, db) as it:
+        key = it.experiment.experiment_key
+        rows = iterate_results(
+            it.database, key, it.experiment.dataset_id, it.spec, with_text=with_text
+        )
+        folder = out or folder_of(it.database, "exports", it.experiment.experiment_id)
+        files = write_files(
+            rows, it.spec, folder, formats, with_text=with_text, on_rows=on_rows
+        )
+        return Exported(files, counts(it.database, it.experiment))

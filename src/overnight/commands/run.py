@@ -1,0 +1,187 @@
+"""`run`: start an experiment, or go on with it: the same command after whatever happened."""
+
+import socket
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from overnight.app import connect
+from overnight.commands.stint import RunResult, carry_out
+from overnight.config import Config, load_config, restore_config
+from overnight.config.binding import binding_digest, binding_fields, mapping_json
+from overnight.domain.experiment import Experiment, Status
+from overnight.errors import RefusedError
+from overnight.events import Handler, Said
+from overnight.ingest.load import load_dataset
+from overnight.report.metrics import measure
+from overnight.run import StopRequest
+from overnight.store.database import Database
+from overnight.store.datasets import Dataset, left_out_counts
+from overnight.store.experiments import (
+    counts,
+    create_experiment,
+    get_experiment,
+    namesakes,
+    same_work,
+)
+from overnight.store.results import label_counts
+from overnight.store.times import as_text
+
+
+def run(
+    config_file: Path | str,
+    *,
+    db: Path | str | None = None,
+    new: bool = False,
+    max_narratives: int | None = None,
+    concurrency: int | None = None,
+    handler: Handler,
+    stop: StopRequest | None = None,
+) -> RunResult:
+    """Run the experiment of a file: a new one, or the unfinished one of the same work.
+
+    Raises RefusedError where that would silently replace an unfinished experiment.
+    """
+    config = _overridden(load_config(config_file), max_narratives, concurrency)
+    database = connect(db, Path(config_file), create=True)
+    try:
+        dataset = _load(database, config, handler)
+        experiment, is_new = _choose(database, config, dataset, new=new)
+        if experiment.status is Status.COMPLETED:
+            return _already_complete(database, experiment, config)
+        if not is_new:
+            handler(Said(f"going on with {experiment.experiment_id} ({experiment.name})"))
+        return carry_out(
+            database, experiment, config, handler=handler, stop=stop or StopRequest()
+        )
+    finally:
+        database.close()
+
+
+def _overridden(config: Config, max_narratives: int | None, concurrency: int | None) -> Config:
+    """The configuration with what the command line says in place of the file's."""
+    changes = {"max_narratives": max_narratives, "concurrency": concurrency}
+    given = {key: value for key, value in changes.items() if value is not None}
+    if not given:
+        return config
+    stored = {**config.stored, "run": {**(config.stored.get("run") or {}), **given}}
+    return replace(restore_config(stored, config.base), file=config.file)
+
+
+def _load(database: Database, config: Config, handler: Handler) -> Dataset:
+    """The dataset, and what the user should know about it."""
+    dataset = load_dataset(
+        database,
+        config.values.data,
+        mapping_json(config.stored),
+        say=lambda message: handler(Said(message)),
+    )
+    handler(Said(f"{dataset.n_narratives:,} narratives in {config.values.data.file}"))
+    for reason, n in left_out_counts(database, dataset.dataset_id).items():
+        handler(Said(f"left out: {n:,} ({reason})", warning="different" in reason))
+    if dataset.odd_labels and _is_boolean(config):
+        odd = ", ".join(f"{label!r} ({n:,})" for label, n in dataset.odd_labels.items())
+        handler(Said(f"labels that are neither yes nor no, kept as text: {odd}", warning=True))
+    return dataset
+
+
+def _is_boolean(config: Config) -> bool:
+    primary = config.values.answer.primary_field
+    return primary is not None and primary.type == "boolean"
+
+
+def _choose(
+    database: Database, config: Config, dataset: Dataset, *, new: bool
+) -> tuple[Experiment, bool]:
+    """The experiment to work on, and whether it was made just now; one transaction."""
+    binding = binding_digest(config.stored)
+    with database.write() as connection:
+        if not new:
+            same = same_work(connection, dataset.dataset_id, binding)
+            unfinished = [e for e in same if e.status is not Status.COMPLETED]
+            if same:
+                return (unfinished or same)[0], False
+            file = str(config.file.resolve()) if config.file else None
+            for other in namesakes(connection, config.values.experiment.name, file):
+                _refuse_to_replace(other, config, dataset)
+        key = create_experiment(connection, _columns(config, dataset, binding))
+    return get_experiment(database, key), True
+
+
+def _refuse_to_replace(other: Experiment, config: Config, dataset: Dataset) -> None:
+    """Raise RefusedError if starting anew would silently drop what `other` has begun."""
+    differing = _differing(other.stored_config, config.stored)
+    if other.dataset_id != dataset.dataset_id:
+        differing.append("data")
+    is_pilot = differing == ["run.max_narratives"] and other.n_total < dataset.n_narratives
+    if other.status is Status.COMPLETED and not is_pilot:
+        return
+    short = other.experiment_id[:8]
+    grow = ""
+    if is_pilot:
+        wanted = config.values.run.max_narratives or dataset.n_narratives
+        grow = f" --max-narratives {wanted}"
+    raise RefusedError(
+        f"{other.experiment_id} ({other.name}) is {other.status} and differs from this "
+        f"configuration in {', '.join(differing)}. To go on with it: overnight resume "
+        f"{short}{grow}. To begin a new experiment: overnight run {config.file} --new"
+    )
+
+
+def _differing(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    before, after = binding_fields(stored), binding_fields(wanted)
+    return [name for name in after if before.get(name) != after[name]]
+
+
+def _columns(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:
+    """The row of a new experiment."""
+    values, now = config.values, as_text(time.time())
+    limit = values.run.max_narratives
+    primary = values.answer.primary_field
+    stored = config.stored.get("prompt") or {}
+    return {
+        "experiment_id": str(uuid.uuid4()),
+        "experiment_name": values.experiment.name,
+        "status": Status.RUNNING,
+        "model_name": values.model.name,
+        "model_provider": values.model.provider,
+        "temperature": values.model.temperature,
+        "system_prompt": stored.get("system_prompt"),
+        "user_template": stored.get("user_template"),
+        "prompt_version": values.prompt.version,
+        "prompt_author": values.prompt.author or values.experiment.author,
+        "run_seed": values.run.seed,
+        "data_file": str(values.data.file),
+        "n_narratives_total": min(dataset.n_narratives, limit or dataset.n_narratives),
+        "n_narratives_skipped": dataset.n_left_out,
+        "start_time": now,
+        "created_at": now,
+        "api_url": config.secrets.hide(values.model.api_url or "") or None,
+        "hostname": socket.gethostname(),
+        "notes": values.experiment.notes,
+        "dataset_id": dataset.dataset_id,
+        "data_checksum": dataset.checksum,
+        "max_narratives": limit,
+        "config_json": config.stored_json,
+        "config_file": str(config.file.resolve()) if config.file else None,
+        "binding_sha256": binding,
+        "primary_type": primary.type if primary else None,
+    }
+
+
+def _already_complete(database: Database, experiment: Experiment, config: Config) -> RunResult:
+    measured = measure(
+        label_counts(database, experiment.experiment_key), config.values.answer
+    )
+    return RunResult(
+        experiment_id=experiment.experiment_id,
+        name=experiment.name,
+        status=experiment.status,
+        reason=None,
+        counts=counts(database, experiment),
+        metrics=measured,
+        already_complete=True,
+    )

@@ -1,0 +1,16 @@
+"""`status`: one experiment in detail."""
+
+from pathlib import Path
+
+from overnight.app import connect
+from overnight.store.experiments import find_experiment
+from overnight.views import StatusView, view_status
+
+
+def status(name: str = "latest", *, db: Path | str | None = None) -> StatusView:
+    """What can be said of an experiment right now, by id, beginning of an id, or `latest`."""
+    database = connect(db)
+    try:
+        return view_status(database, find_experiment(database, name))
+    finally:
+        database.close()

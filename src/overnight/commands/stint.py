@@ -1,0 +1,152 @@
+"""What `run` and `resume` have in common: one session, from its opening to its results."""
+
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from overnight.app import concurrency_of, folder_of, make_client, wire
+from overnight.call.client import Client, Structured
+from overnight.config import Config
+from overnight.domain.experiment import Counts, Event, Experiment, Status
+from overnight.errors import OvernightError, SupersededError
+from overnight.events import Handler, Said, SessionEnded, SessionOpened, broadcast
+from overnight.report.export import export
+from overnight.report.metrics import Metrics, measure
+from overnight.run import StopRequest, run_to_end
+from overnight.runlog import RunLog
+from overnight.session import Ending, Session, begin, end
+from overnight.store.database import Database
+from overnight.store.experiments import get_experiment
+from overnight.store.results import iterate_results, label_counts
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended. `metrics` and `files` are there when it is complete."""
+
+    experiment_id: str
+    name: str
+    status: Status
+    reason: str | None
+    counts: Counts
+    metrics: Metrics | None = None
+    files: tuple[Path, ...] = ()
+    signal: int | None = None
+    already_complete: bool = False
+
+
+def carry_out(
+    database: Database,
+    experiment: Experiment,
+    config: Config,
+    *,
+    handler: Handler,
+    stop: StopRequest,
+) -> RunResult:
+    """Work on an experiment until it is done or stopped."""
+    client = make_client(config, config.values.answer, _structured(experiment))
+    concurrency = concurrency_of(config, client)
+    session = begin(database, experiment, config, concurrency=concurrency)
+    log_file = folder_of(database, "logs/experiments", experiment.experiment_id) / "run.log"
+    try:
+        with RunLog(log_file, config.secrets) as log:
+            return _session(session, client, concurrency, broadcast((log, handler)), stop)
+    except SupersededError:
+        raise
+    except BaseException as error:
+        _end_badly(session, error)
+        raise
+
+
+def _session(
+    session: Session, client: Client, concurrency: int, emit: Handler, stop: StopRequest
+) -> RunResult:
+    experiment = session.experiment
+    started = time.monotonic()
+    log_dir = folder_of(session.database, "logs/experiments", experiment.experiment_id)
+    emit(
+        SessionOpened(
+            experiment_id=experiment.experiment_id,
+            name=experiment.name,
+            kind=session.kind,
+            counts=session.counts,
+            concurrency=concurrency,
+            log_file=str(log_dir / "run.log"),
+        )
+    )
+    for note in session.notes:
+        emit(Said(note, warning=True))
+    if session.counts.remaining:
+        ending = run_to_end(wire(session, client, concurrency, emit), stop)
+    else:
+        ending = Ending(Event.FINISH)
+    files: tuple[Path, ...] = ()
+    if ending.event is Event.FINISH:
+        files = _export(session)
+    counts = end(session, ending, _file_columns(files, log_dir))
+    done = get_experiment(session.database, session.keys.experiment_key)
+    emit(
+        SessionEnded(
+            status=str(done.status),
+            reason=done.status_reason,
+            counts=counts,
+            elapsed=time.monotonic() - started,
+        )
+    )
+    return RunResult(
+        experiment_id=experiment.experiment_id,
+        name=experiment.name,
+        status=done.status,
+        reason=done.status_reason,
+        counts=counts,
+        metrics=_metrics(session) if done.status is Status.COMPLETED else None,
+        files=files,
+        signal=stop.signal,
+    )
+
+
+def _export(session: Session) -> tuple[Path, ...]:
+    """The files that every completed experiment gets, unless its configuration says no."""
+    values = session.config.values
+    if not values.run.save_csv_json:
+        return ()
+    rows = iterate_results(
+        session.database,
+        session.keys.experiment_key,
+        session.experiment.dataset_id,
+        values.answer,
+    )
+    out = folder_of(session.database, "exports", session.keys.experiment_id)
+    return tuple(export(rows, values.answer, out, ("csv", "json")))
+
+
+def _file_columns(files: tuple[Path, ...], log_dir: Path) -> Mapping[str, str | None]:
+    by_suffix = {file.suffix: str(file) for file in files}
+    columns: dict[str, str | None] = {"log_dir": str(log_dir)}
+    if files:
+        columns |= {"csv_file": by_suffix.get(".csv"), "json_file": by_suffix.get(".json")}
+    return columns
+
+
+def _metrics(session: Session) -> Metrics:
+    counts = label_counts(session.database, session.keys.experiment_key)
+    return measure(counts, session.config.values.answer)
+
+
+def _structured(experiment: Experiment) -> Structured | None:
+    """How structured output was asked for when the experiment's first answer came."""
+    if experiment.structured == "json_schema":
+        return "json_schema"
+    return "none" if experiment.structured == "none" else None
+
+
+def _end_badly(session: Session, error: BaseException) -> None:
+    """Leave the experiment as failed, with the reason; if even that fails, it has crashed."""
+    if isinstance(error, KeyboardInterrupt):
+        ending = Ending(Event.CANCEL, "stopped by Ctrl-C")
+    else:
+        ending = Ending(Event.FAIL, str(error) or type(error).__name__)
+    with contextlib.suppress(OvernightError):
+        end(session, ending, {})

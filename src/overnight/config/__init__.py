@@ -1,0 +1,21 @@
+"""The experiment file: what it may say, and how it is read."""
+
+from overnight.config.load import (
+    Config,
+    declared_answer,
+    load_config,
+    resolve_path,
+    restore_config,
+)
+from overnight.config.models import ColumnMapping, DataSection, ExperimentFile
+
+__all__ = [
+    "ColumnMapping",
+    "Config",
+    "DataSection",
+    "ExperimentFile",
+    "declared_answer",
+    "load_config",
+    "resolve_path",
+    "restore_config",
+]

@@ -1,0 +1,231 @@
+"""The experiment file as values: what may stand in it, what it means when it is left out."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from overnight.domain.answer import DEFAULT_ANSWER, AnswerField, AnswerSpec, FieldType, ItemType
+
+PLACEHOLDER = "<<TEXT>>"
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*")
+
+
+def as_seconds(value: object) -> object:
+    """A duration as seconds: a number, or text such as 90s, 15m, 6h, 7d."""
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value)
+    if not match:
+        raise ValueError("a duration is a number of seconds or text such as 90s, 15m, 6h, 7d")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+Seconds = Annotated[float, BeforeValidator(as_seconds), Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A part of the experiment file; keys that it does not know are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, values: Any) -> Any:  # noqa: ANN401 - pydantic hands in anything
+        """`max_narratives: null` means the same as no such line."""
+        if isinstance(values, dict):
+            return {key: value for key, value in values.items() if value is not None}
+        return values
+
+
+class ExperimentSection(Section):
+    """Who runs what, for the record."""
+
+    name: str = Field(min_length=1)
+    author: str = ""
+    notes: str = ""
+
+
+class ModelSection(Section):
+    """Which model answers, how it is reached and with what parameters it is asked."""
+
+    provider: str = Field(default="openai", min_length=1)
+    name: str = Field(min_length=1)
+    api_url: str | None = None
+    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    temperature: float | None = Field(default=None, ge=0, le=5)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_tokens: int = Field(default=1000, gt=0)
+    reasoning_effort: str | None = None
+    timeout_sec: Seconds = 300.0
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(default_factory=dict)
+    context: int = Field(default=4096, ge=256, description="embedded only: context in tokens")
+    threads: int | None = Field(default=None, gt=0, description="embedded only")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "ModelSection":
+        if self.provider not in ("embedded", "rules") and not self.api_url:
+            raise ValueError(
+                f"provider {self.provider!r} needs an api_url, for example "
+                "http://localhost:1234/v1 (LM Studio) or https://api.openai.com/v1"
+            )
+        if self.api_url and not re.match(r"https?://[^/\s]+", self.api_url):
+            raise ValueError("api_url must begin with http:// or https:// and a host")
+        return self
+
+
+class PromptSection(Section):
+    """What the model is told; `<<TEXT>>` in the user template becomes the narrative."""
+
+    version: str = ""
+    author: str = ""
+    system_prompt: str = ""
+    user_template: str = PLACEHOLDER
+
+    @field_validator("user_template")
+    @classmethod
+    def _has_placeholder(cls, template: str) -> str:
+        if PLACEHOLDER not in template:
+            raise ValueError(f"the user template must contain {PLACEHOLDER}: the narrative's place")
+        return template
+
+
+class ColumnMapping(Section):
+    """Which columns hold what, for files that are in neither of the known layouts."""
+
+    id: str | list[str]
+    text: dict[str, str] = Field(min_length=1)
+    label: dict[str, str] = Field(default_factory=dict)
+    case_label: str | None = None
+
+    @model_validator(mode="after")
+    def _labels_belong_to_texts(self) -> "ColumnMapping":
+        strangers = sorted({t.lower() for t in self.label} - {t.lower() for t in self.text})
+        if strangers:
+            raise ValueError(f"label names the type {strangers[0]!r}, which text does not")
+        return self
+
+
+class DataSection(Section):
+    """The data file and how it is read."""
+
+    file: Path
+    sheet: str | int | None = None
+    encoding: str | None = None
+    delimiter: str | None = Field(default=None, min_length=1, max_length=2)
+    columns: ColumnMapping | None = None
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str | None) -> str | None:
+        if delimiter == "\\t":
+            return "\t"
+        if delimiter is not None and len(delimiter) != 1:
+            raise ValueError("a delimiter is one character (or \\t)")
+        return delimiter
+
+
+class RunSection(Section):
+    """How the work is done. Only `seed` and `max_narratives` shape answers."""
+
+    seed: int = Field(default=0, ge=0, le=2**31 - 1000)
+    max_narratives: int | None = Field(default=None, gt=0)
+    concurrency: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
+    save_incremental: bool = True
+    save_csv_json: bool = True
+    max_attempts: int = Field(default=6, ge=1)
+    max_outage: Seconds = 72 * 3600.0
+    max_error_share: float = Field(default=0.5, gt=0, le=1)
+    drain_sec: Seconds = 20.0
+
+
+class PrivacySection(Section):
+    """What may leave this machine."""
+
+    local_only: bool = False
+
+
+class OutputField(Section):
+    """One field of the declared answer."""
+
+    type: FieldType
+    description: str = ""
+    required: bool = True
+    values: list[str] = Field(default_factory=list)
+    min: float | None = None
+    max: float | None = None
+    max_length: int | None = Field(default=None, gt=0)
+    of: ItemType = "string"
+    max_items: int | None = Field(default=None, gt=0)
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _numbers_are_text(cls, values: object) -> object:
+        if isinstance(values, list):
+            return [str(v) if isinstance(v, int | float) else v for v in values]
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "OutputField":
+        if (self.type == "enum") != bool(self.values):
+            raise ValueError("values go with type enum, and an enum needs them")
+        if len({v.strip().casefold() for v in self.values}) < len(self.values):
+            raise ValueError("two of the values are the same but for blanks or case")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is greater than max")
+        for key, types in (
+            (("min", "max"), ("number", "integer")),
+            (("max_length",), ("string", "list")),
+            (("max_items",), ("list",)),
+        ):
+            if self.type not in types and any(getattr(self, k) is not None for k in key):
+                raise ValueError(f"{' and '.join(key)} go with type {' or '.join(types)}")
+        return self
+
+
+class OutputSection(Section):
+    """The answer that is asked for, where it is not the usual one."""
+
+    primary: str | None = None
+    fields: dict[str, OutputField] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _primary_exists(self) -> "OutputSection":
+        if self.primary is not None:
+            if self.primary not in self.fields:
+                raise ValueError(f"primary names {self.primary!r}, which is not among the fields")
+            if self.fields[self.primary].type == "list":
+                raise ValueError("a list cannot be primary: it cannot be compared with one label")
+        return self
+
+
+class ExperimentFile(Section):
+    """A whole experiment file."""
+
+    experiment: ExperimentSection
+    model: ModelSection
+    prompt: PromptSection = PromptSection()
+    data: DataSection
+    run: RunSection = RunSection()
+    privacy: PrivacySection = PrivacySection()
+    output: OutputSection | None = None
+
+    @property
+    def answer(self) -> AnswerSpec:
+        """The declared answer, or the usual one."""
+        return answer_spec(self.output)
+
+
+def answer_spec(output: OutputSection | None) -> AnswerSpec:
+    """The answer that an `output` section declares; the usual one where there is none."""
+    if output is None:
+        return DEFAULT_ANSWER
+    fields = tuple(_answer_field(name, field) for name, field in output.fields.items())
+    return AnswerSpec(fields=fields, primary=output.primary)
+
+
+def _answer_field(name: str, field: OutputField) -> AnswerField:
+    return AnswerField(name=name, **{**field.model_dump(), "values": tuple(field.values)})

@@ -1,0 +1,42 @@
+"""One call to the model for one narrative."""
+
+from dataclasses import dataclass
+
+from overnight.domain.narrative import Narrative
+from overnight.domain.outcome import Outcome
+
+
+@dataclass(slots=True)
+class Job:
+    """A narrative on its way to a result. The first counters are those of all sessions."""
+
+    narrative: Narrative
+    n_calls: int = 0  # on record, lost ones included
+    n_unreadable: int = 0  # replies on record that nobody could read
+    first_error: str | None = None  # message of the first call that failed, ever
+    unreadable_now: int = 0  # in this session
+    failed_now: int = 0  # in this session, for reasons other than unreadable replies
+    answers_when_failed: int = 0  # answers that the session had when it failed first
+
+    def seed(self, base: int) -> int:
+        """The seed of the next call: moved on by each unreadable reply and by nothing else."""
+        return base + self.n_unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """A call whose row is committed; only these may be sent."""
+
+    attempt_id: int
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """A call that has ended. `final`: its outcome is the narrative's result."""
+
+    attempt: OpenAttempt
+    outcome: Outcome
+    final: bool
+    started_at: float  # seconds since the epoch
+    response_sec: float

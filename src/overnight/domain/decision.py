@@ -1,0 +1,101 @@
+"""What follows from how a call ended: a pure function of the outcome and its history."""
+
+from dataclasses import dataclass
+
+from overnight.domain.attempt import Job
+from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Outcome
+
+MAX_UNREADABLE = 3  # calls that a narrative gets in one session while nobody can read the reply
+SILENT_NARRATIVES = 5  # this many different ones without an answer in between: the server is gone
+_FIRST_DELAY = 1.0
+_LONGEST_DELAY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The outcome is the narrative's result, be it an answer or an error of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryIn:
+    """Call again for the same narrative, not before so many seconds have passed."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """No further call makes sense: somebody must change something first."""
+
+    reason: str
+
+
+Decision = Accept | RetryIn | Stop
+
+
+@dataclass(slots=True)
+class Course:
+    """How a session has gone so far, as far as decisions need to know."""
+
+    max_attempts: int
+    n_answers: int = 0  # calls that came back with something to read
+    silent: set[int] | None = None  # narratives without an answer since the last one came
+
+    def saw_reply(self) -> None:
+        """The server is there."""
+        self.n_answers += 1
+        self.silent = None
+
+    def saw_silence(self, narrative_id: int) -> int:
+        """The server gave no answer; on how many different narratives in a row."""
+        self.silent = self.silent or set()
+        self.silent.add(narrative_id)
+        return len(self.silent)
+
+
+def decide(outcome: Outcome, job: Job, course: Course) -> Decision:
+    """What to do next; counts the outcome into `job` and `course`.
+
+    An answer or a fault of the narrative's own is its result. An unreadable reply is asked for
+    again with another seed. Everything else is the server's fault until others are answered.
+    """
+    if isinstance(outcome, Answered):
+        course.saw_reply()
+        return Accept()
+    if outcome.blame is Blame.FORM:
+        return RetryIn(0.0)
+    job.first_error = job.first_error or outcome.message
+    if outcome.category is ErrorCategory.PARSE_ERROR:
+        course.saw_reply()
+        return _unreadable(job)
+    if outcome.blame is Blame.NARRATIVE:
+        course.saw_reply()
+        return Accept()
+    if outcome.blame is Blame.SETUP and course.n_answers == 0:
+        return Stop(outcome.message)
+    return _server_failed(outcome, job, course)
+
+
+def _unreadable(job: Job) -> Decision:
+    job.n_unreadable += 1
+    job.unreadable_now += 1
+    return Accept() if job.unreadable_now >= MAX_UNREADABLE else RetryIn(0.0)
+
+
+def _server_failed(fault: Fault, job: Job, course: Course) -> Decision:
+    if fault.category is ErrorCategory.RATE_LIMIT:
+        return RetryIn(fault.retry_after or back_off(1 + job.failed_now))
+    if course.saw_silence(job.narrative.narrative_id) >= SILENT_NARRATIVES:
+        return Stop(f"the model's server stopped answering: {fault.message}")
+    if job.failed_now == 0:
+        job.answers_when_failed = course.n_answers
+    job.failed_now += 1
+    others_answered = course.n_answers > job.answers_when_failed
+    if job.failed_now >= course.max_attempts and others_answered:
+        return Accept()
+    return RetryIn(max(fault.retry_after or 0.0, back_off(job.failed_now)))
+
+
+def back_off(failures: int) -> float:
+    """Seconds to wait after so many failures: 1, 2, 4 ... 60."""
+    return min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(failures - 1, 10))

@@ -1,0 +1,76 @@
+"""Every error that overnight raises on purpose, sorted by what the user does next.
+
+OvernightError
+├── UsageError            change what was typed or written, then try again   (exit 2)
+│   ├── ConfigError       ... in the experiment file
+│   ├── DataError         ... in the data file
+│   └── MissingExtra      ... by installing an extra
+├── RefusedError          nothing was changed; another command is needed     (exit 3)
+│   ├── UnknownExperiment ... the id names no experiment
+│   ├── ExperimentOwned   ... another process works on it
+│   └── DatabaseRefused   ... the database cannot be used as it is
+└── StoppedError          the run stopped; the same command goes on          (exit 1)
+    └── SupersededError   ... because another session took the experiment over
+"""
+
+from pathlib import Path
+
+
+class OvernightError(Exception):
+    """One sentence for the user: what is wrong, where, and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(OvernightError):
+    """What was typed or written cannot be carried out."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A line of an experiment file (or of a file that it names) is wrong."""
+
+    def __init__(
+        self, message: str, *, file: Path | str, line: int | None = None, field: str | None = None
+    ) -> None:
+        where = f"{file}:{line}" if line else str(file)
+        super().__init__(f"{where}: {field}: {message}" if field else f"{where}: {message}")
+        self.file, self.line, self.field = Path(file), line, field
+
+
+class DataError(UsageError):
+    """The data file cannot be read as the experiment file says."""
+
+
+class MissingExtra(UsageError):
+    """An optional part of overnight is needed and not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional part: pip install 'overnight[{extra}]'")
+
+
+class RefusedError(OvernightError):
+    """The state of the database does not allow it; nothing was changed."""
+
+    exit_code = 3
+
+
+class UnknownExperiment(RefusedError):
+    """No experiment has this id."""
+
+
+class ExperimentOwned(RefusedError):
+    """Another process works on this experiment."""
+
+
+class DatabaseRefused(RefusedError):
+    """The database is too old, too new, damaged or not ours."""
+
+
+class StoppedError(OvernightError):
+    """The run stopped and can be resumed."""
+
+
+class SupersededError(StoppedError):
+    """Another session owns the experiment now; nothing of this one was written."""

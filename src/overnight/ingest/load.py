@@ -1,0 +1,138 @@
+"""A data file becomes a dataset in the database: once, whole, and with everything counted."""
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from overnight.config import DataSection
+from overnight.domain.narrative import LeftOut, SourceNarrative
+from overnight.errors import DataError, RefusedError
+from overnight.ingest.source import Source, open_source
+from overnight.store import lock
+from overnight.store.database import Database
+from overnight.store.datasets import (
+    Dataset,
+    add_left_out,
+    add_narratives,
+    begin_dataset,
+    drop_dataset,
+    find_dataset,
+    finish_dataset,
+)
+
+_CHUNK = 2000
+_LOADER_PATIENCE = 600.0  # seconds to wait for another process that is loading a file
+
+
+def load_dataset(
+    database: Database, data: DataSection, mapping_json: str, *, say: Callable[[str], None]
+) -> Dataset:
+    """The dataset of this file's content under this mapping; loaded unless it is there already.
+
+    `say` is told when there is something to wait for. Raises DataError where the file cannot be
+    read or holds no usable narrative.
+    """
+    source = open_source(data, data.file)
+    if known := find_dataset(database, source.checksum, mapping_json):
+        return known
+    with _LoaderLock(database, say):
+        if known := find_dataset(database, source.checksum, mapping_json):
+            return known  # somebody else has loaded it meanwhile
+        return _load(database, source, data.file, mapping_json)
+
+
+def _load(database: Database, source: Source, file: Path, mapping_json: str) -> Dataset:
+    dataset_id = begin_dataset(
+        database, source.checksum, mapping_json, data_source=str(file), layout=source.layout
+    )
+    try:
+        if _copy(database, dataset_id, source.narratives()) == 0:
+            raise DataError(f"{file} holds no usable narrative: every text or id is empty")
+    except BaseException:
+        drop_dataset(database, dataset_id)
+        raise
+    return finish_dataset(database, dataset_id, source.odd_labels, time.time())
+
+
+def _copy(database: Database, dataset_id: int, rows: Iterator[SourceNarrative | LeftOut]) -> int:
+    """Write the rows, a chunk per transaction; how many narratives are usable."""
+    n_usable = 0
+    while chunk := list(itertools.islice(rows, _CHUNK)):
+        usable = [row for row in chunk if isinstance(row, SourceNarrative)]
+        left_out = [row for row in chunk if isinstance(row, LeftOut)]
+        duplicates = add_narratives(database, dataset_id, usable, n_usable + 1) if usable else []
+        left_out += [_duplicate(row, same_text=same) for _, row, same in duplicates]
+        add_left_out(database, dataset_id, sorted(left_out, key=lambda row: row.source_row))
+        n_usable += len(usable) - len(duplicates)
+    return n_usable
+
+
+def _duplicate(row: SourceNarrative, *, same_text: bool) -> LeftOut:
+    """Why a row is left out whose key an earlier one has; a different text is kept to be read."""
+    return LeftOut(
+        source_row=row.source_row,
+        incident_id=row.incident_id,
+        narrative_type=row.narrative_type,
+        reason="duplicate key, same text" if same_text else "duplicate key, different text",
+        text=None if same_text else row.text,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What loading a file would give."""
+
+    n_usable: int
+    n_bytes: int  # of the usable texts, in UTF-8
+    n_labelled: int
+    by_type: Mapping[str, int]
+    left_out: Mapping[str, int]  # by reason
+    odd_labels: Mapping[str, int]
+
+
+def take_census(source: Source) -> Census:
+    """Count a file's rows without a database; memory grows by some 100 bytes per narrative."""
+    seen: dict[tuple[str, str], int] = {}
+    by_type: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
+    n_bytes = n_labelled = 0
+    for row in source.narratives():
+        if isinstance(row, LeftOut):
+            left_out[row.reason] += 1
+            continue
+        key, told = (row.incident_id, row.narrative_type), hash(row.text)
+        if key in seen:
+            left_out[_duplicate(row, same_text=seen[key] == told).reason] += 1
+            continue
+        seen[key] = told
+        by_type[row.narrative_type] += 1
+        n_bytes += len(row.text.encode("utf-8", "surrogatepass"))
+        n_labelled += row.label is not None
+    return Census(len(seen), n_bytes, n_labelled, by_type, left_out, source.odd_labels)
+
+
+class _LoaderLock:
+    """One process at a time loads files into a database; the others wait and then find it there."""
+
+    def __init__(self, database: Database, say: Callable[[str], None]) -> None:
+        self._database, self._say = database, say
+
+    def __enter__(self) -> None:
+        deadline = time.monotonic() + _LOADER_PATIENCE
+        told = False
+        while not lock.acquire(self._database.path, lock.LOADING):
+            if not told:
+                self._say("another process is loading data into this database; waiting for it")
+                told = True
+            if time.monotonic() > deadline:
+                raise RefusedError(
+                    "another process has been loading data into this database for 10 minutes; "
+                    "wait for it, or end it"
+                )
+            time.sleep(0.2)
+
+    def __exit__(self, *_: object) -> None:
+        lock.release(self._database.path, lock.LOADING)

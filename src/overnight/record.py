@@ -1,0 +1,224 @@
+"""Recording: one writer thread that commits what calls amounted to and opens the next ones.
+
+An attempt is entered before it is sent and closed in the transaction that records its outcome.
+Closing and opening share transactions, so a slot that becomes free is filled by the same commit
+that freed it.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from overnight.domain.answer import AnswerSpec
+from overnight.domain.attempt import Attempted, Job, OpenAttempt
+from overnight.errors import OvernightError
+from overnight.store.database import Database
+from overnight.store.experiments import record_progress, update_experiment
+from overnight.store.ledger import close_attempts, delete_unsent, open_attempts
+from overnight.store.sessions import fence, record_peer
+
+GROUP = 10  # outcomes that are committed at once ...
+LINGER = 0.010  # ... or as many as have come in so many seconds
+LARGEST_GROUP = 100
+PROGRESS_EVERY = 1.0  # seconds between two updates of the experiment's row
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKeys:
+    """Whose rows are written."""
+
+    session_id: int
+    experiment_key: int
+    experiment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What answers: as the first reply of a session told."""
+
+    served_model: str | None
+    system_fingerprint: str | None
+    structured: str | None
+
+
+@dataclass(slots=True)
+class _Group:
+    ended: list[Attempted] = field(default_factory=list)
+    to_open: list[Job] = field(default_factory=list)
+    unsent: list[int] = field(default_factory=list)
+    peers: list[Peer] = field(default_factory=list)
+    last: bool = False
+
+
+class Listener(Protocol):
+    """Who is told, on the event loop, what has been committed."""
+
+    def on_commit(self, opened: Sequence[OpenAttempt], ended: Sequence[Attempted]) -> None:
+        """These are in the database."""
+
+    def on_failure(self, error: BaseException) -> None:
+        """Nothing can be written any more."""
+
+
+Estimate = Callable[[int, float], float | None]  # (completed, now) -> when all will be done
+
+
+class Recorder:
+    """The queue to the writer thread. Its methods are called on the event loop only."""
+
+    def __init__(
+        self,
+        database: Database,
+        keys: SessionKeys,
+        spec: AnswerSpec,
+        *,
+        completed: int,
+        estimate: Estimate = lambda _completed, _now: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._keys = keys
+        self._spec = spec
+        self._completed = completed
+        self._estimate = estimate
+        self._clock = clock
+        self._progress_at = 0.0
+        # Bounded by the dispatcher, which never has more attempts open than it may.
+        self._queue: queue.SimpleQueue[Attempted | list[Job] | list[int] | Peer | None] = (
+            queue.SimpleQueue()
+        )
+        self._thread = threading.Thread(target=self._work, name="overnight-writer", daemon=True)
+        self._listener: Listener | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._finished = asyncio.Event()
+
+    def start(self, listener: Listener) -> None:
+        """Begin; `listener` is told on the running loop."""
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    def record(self, ended: Attempted) -> None:
+        """Commit how a call ended."""
+        self._queue.put(ended)
+
+    def open(self, jobs: list[Job]) -> None:
+        """Enter the next calls; they come back to the listener as attempts that may be sent."""
+        self._queue.put(jobs)
+
+    def withdraw(self, unsent: list[OpenAttempt]) -> None:
+        """Take attempts off the ledger that were never sent."""
+        if unsent:
+            self._queue.put([attempt.attempt_id for attempt in unsent])
+
+    def meet(self, peer: Peer) -> None:
+        """Record what the server says it is; the experiment keeps the first."""
+        self._queue.put(peer)
+
+    async def finish(self) -> None:
+        """Commit all that is waiting, then end the thread."""
+        self._queue.put(None)
+        await self._finished.wait()
+
+    # --- the writer thread ---------------------------------------------------------------
+
+    def _work(self) -> None:
+        assert self._loop is not None  # noqa: S101 - start() has run
+        group = _Group()
+        try:
+            while not group.last:
+                group = self._collect()
+                opened = self._commit(group)
+                self._tell("on_commit", opened, group.ended)
+        except OvernightError as error:
+            self._tell("on_failure", error)
+        except BaseException as error:  # a bug must stop the run, not hang it
+            self._tell("on_failure", error)
+            raise
+        finally:
+            self._loop.call_soon_threadsafe(self._finished.set)
+
+    def _tell(self, method: str, *arguments: object) -> None:
+        assert self._loop is not None  # noqa: S101 - start() has run
+        self._loop.call_soon_threadsafe(getattr(self._listener, method), *arguments)
+
+    def _collect(self) -> _Group:
+        """Wait for something to write, then a moment for its company."""
+        group = _Group()
+        _add(group, self._queue.get())
+        deadline = time.monotonic() + LINGER
+        while not group.last and len(group.ended) < LARGEST_GROUP:
+            wait = deadline - time.monotonic() if len(group.ended) < GROUP else 0.0
+            try:
+                item = self._queue.get(timeout=wait) if wait > 0 else self._queue.get_nowait()
+            except queue.Empty:
+                break
+            _add(group, item)
+        return group
+
+    def _commit(self, group: _Group) -> list[OpenAttempt]:
+        """One transaction for the whole group; nothing at all if the session lost its right."""
+        now = self._clock()
+        keys = self._keys
+        n_results = sum(ended.final for ended in group.ended)
+        with self._database.write() as connection:
+            fence(
+                connection,
+                keys.session_id,
+                now=now,
+                n_calls=len(group.ended),
+                n_results=n_results,
+            )
+            close_attempts(connection, keys.experiment_key, group.ended, self._spec)
+            delete_unsent(connection, group.unsent)
+            ids = open_attempts(
+                connection, keys.session_id, keys.experiment_key, group.to_open, now
+            )
+            for peer in group.peers:
+                record_peer(connection, keys.session_id, _columns(peer))
+                update_experiment(connection, keys.experiment_key, _fixed(peer))
+            completed = self._completed + n_results
+            if n_results and (now - self._progress_at >= PROGRESS_EVERY or group.last):
+                self._progress_at = now
+                record_progress(
+                    connection,
+                    keys.experiment_key,
+                    completed=completed,
+                    now=now,
+                    eta=self._estimate(completed, now),
+                )
+        self._completed = completed
+        for job in group.to_open:
+            job.n_calls += 1
+        return [OpenAttempt(i, job) for i, job in zip(ids, group.to_open, strict=True)]
+
+
+def _add(group: _Group, item: Attempted | list[Job] | list[int] | Peer | None) -> None:
+    if item is None:
+        group.last = True
+    elif isinstance(item, Attempted):
+        group.ended.append(item)
+    elif isinstance(item, Peer):
+        group.peers.append(item)
+    else:
+        for entry in item:
+            if isinstance(entry, Job):
+                group.to_open.append(entry)
+            else:
+                group.unsent.append(entry)
+
+
+def _columns(peer: Peer) -> Mapping[str, Any]:
+    return {
+        "served_model": peer.served_model,
+        "system_fingerprint": peer.system_fingerprint,
+        "structured": peer.structured,
+    }
+
+
+def _fixed(peer: Peer) -> Mapping[str, Any]:
+    return {"served_model": peer.served_model, "structured": peer.structured}

@@ -1,0 +1,251 @@
+"""The story of a run: plan -> dispatch -> (call -> parse) -> record, until done or stopped."""
+
+import asyncio
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from overnight.call.client import Client
+from overnight.call.prompt import render
+from overnight.dispatch.dispatcher import Dispatcher
+from overnight.domain.answer import AnswerSpec, Unreadable
+from overnight.domain.attempt import Attempted, OpenAttempt
+from overnight.domain.decision import Accept, Course, RetryIn, Stop, decide
+from overnight.domain.experiment import Event
+from overnight.domain.identity import ModelIdentity
+from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Outcome, Reply
+from overnight.events import Draining, Handler, Said
+from overnight.parse import read_answer
+from overnight.record import Peer, Recorder
+from overnight.session import Ending
+
+TICK = 0.5  # seconds between two looks at the progress
+DONE = Ending(Event.FINISH)
+
+
+@dataclass(slots=True)
+class StopRequest:
+    """Somebody wants the run to stop. Set from signal handlers or from other threads."""
+
+    ending: Ending | None = None
+    at_once: bool = False
+    signal: int | None = None
+    _changed: Callable[[], None] = lambda: None
+
+    def ask(self, ending: Ending, *, signal_number: int | None = None) -> None:
+        """Stop: the first time gently, the second time at once."""
+        self.at_once = self.ending is not None
+        self.ending = self.ending or ending
+        self.signal = self.signal or signal_number
+        self._changed()
+
+    def notify(self, changed: Callable[[], None]) -> None:
+        """Call `changed` at each request, also at one that has come already."""
+        self._changed = changed
+        if self.ending is not None:
+            changed()
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything a run is made of; `app` puts it together."""
+
+    client: Client
+    dispatcher: Dispatcher
+    recorder: Recorder
+    spec: AnswerSpec
+    system_prompt: str
+    user_template: str
+    seed: int
+    course: Course
+    identity: ModelIdentity
+    emit: Handler
+    tick: Callable[[], None]  # look at the progress
+    drain_sec: float
+    ending: Ending = field(default=DONE)
+
+
+async def work(parts: Parts, stop: StopRequest) -> Ending:
+    """Call the model for every narrative that remains; how that came to an end."""
+    parts.recorder.start(parts.dispatcher)
+    await parts.client.open()
+    try:
+        ticker = asyncio.create_task(_tick(parts.tick))
+        workers = [asyncio.create_task(_worker(parts)) for _ in range(parts.dispatcher.limit)]
+        await _until_done(parts, workers, stop)
+        ticker.cancel()
+    finally:
+        await parts.client.close()
+        await parts.recorder.finish()
+    if parts.dispatcher.failure is not None:
+        raise parts.dispatcher.failure
+    parts.tick()
+    return parts.ending
+
+
+async def _worker(parts: Parts) -> None:
+    """One call after the other, as the dispatcher hands them out."""
+    while (attempt := await parts.dispatcher.next()) is not None:
+        answered = False
+        try:
+            answered = await _attempt(parts, attempt)
+        finally:
+            parts.dispatcher.returned(answered=answered)
+
+
+async def _attempt(parts: Parts, attempt: OpenAttempt) -> bool:
+    """Call, read, decide, record; whether the server replied."""
+    job = attempt.job
+    request = render(job, parts.system_prompt, parts.user_template, parts.seed)
+    started_at, started = time.time(), time.perf_counter()
+    came_back = await parts.client.call(request)
+    seconds = time.perf_counter() - started
+    outcome = _read(came_back, parts)
+    decision = decide(outcome, job, parts.course)
+    final = isinstance(decision, Accept)
+    parts.recorder.record(Attempted(attempt, outcome, final, started_at, seconds))
+    if isinstance(decision, RetryIn):
+        _note_refused_form(outcome, parts)
+        parts.dispatcher.retry(job, decision.seconds)
+    elif isinstance(decision, Stop):
+        _stop(parts, Ending(Event.FAIL, decision.reason))
+    return outcome.reply is not None
+
+
+def _read(came_back: Reply | Fault, parts: Parts) -> Outcome:
+    """From what came back to what it amounts to."""
+    if isinstance(came_back, Fault):
+        return came_back
+    if fault := _meet(came_back, parts):
+        return fault
+    if came_back.finish_reason == "content_filter":
+        message = "stopped by a content filter"
+        return Fault(ErrorCategory.REFUSAL, message, Blame.NARRATIVE, reply=came_back)
+    read = read_answer(came_back.text, parts.spec, cut=came_back.cut)
+    if isinstance(read, Unreadable):
+        return Fault(ErrorCategory.PARSE_ERROR, read.reason, Blame.NARRATIVE, reply=came_back)
+    return Answered(read, came_back)
+
+
+def _meet(reply: Reply, parts: Parts) -> Fault | None:
+    """Record who answers, the first time; object to a model that is not the experiment's."""
+    identity = parts.identity
+    if objection := identity.objection(reply.model):
+        _stop(parts, Ending(Event.FAIL, objection))
+        return Fault(ErrorCategory.UNKNOWN, objection, Blame.SETUP, reply=reply)
+    if not identity.met:
+        identity.met = True
+        structured = parts.client.structured
+        parts.recorder.meet(Peer(reply.model, reply.system_fingerprint, structured))
+    return None
+
+
+def _note_refused_form(outcome: Outcome, parts: Parts) -> None:
+    if isinstance(outcome, Fault) and outcome.blame is Blame.FORM:
+        message = f"{outcome.message}; the answer is asked for in words only"
+        parts.emit(Said(message, warning=True))
+
+
+def _stop(parts: Parts, ending: Ending) -> None:
+    """Send nothing more; the first reason counts."""
+    if parts.ending is DONE:
+        parts.ending = ending
+    parts.dispatcher.stop()
+
+
+async def _until_done(
+    parts: Parts, workers: Sequence[asyncio.Task[None]], stop: StopRequest
+) -> None:
+    """Wait for the workers; when asked to stop, for no longer than the drain allows."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    stop.notify(lambda: loop.call_soon_threadsafe(asked.set))
+    everyone = asyncio.gather(*workers)
+    await _first_of(everyone, asked)
+    if stop.ending is not None and not everyone.done():
+        asked.clear()
+        _stop(parts, stop.ending)
+        in_flight = parts.dispatcher.in_flight
+        parts.emit(Draining(in_flight, parts.drain_sec, stop.ending.reason or ""))
+        if not stop.at_once:
+            await _first_of(everyone, asked, timeout=parts.drain_sec)
+    if not everyone.done():
+        everyone.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await everyone
+    await parts.dispatcher.idle()
+
+
+async def _first_of(
+    work_: "asyncio.Future[list[None]]", asked: asyncio.Event, timeout: float | None = None
+) -> None:
+    waiting = asyncio.create_task(asked.wait())
+    await asyncio.wait({work_, waiting}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
+async def _tick(look: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(TICK)
+        look()
+
+
+def run_to_end(parts: Parts, stop: StopRequest) -> Ending:
+    """`work` on an event loop of its own, with signals handled where that is possible.
+
+    Inside a notebook, whose thread has a loop already, the work is done in another thread.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        with _signals(stop):
+            return asyncio.run(work(parts, stop))
+    return _in_thread(parts, stop)
+
+
+def _in_thread(parts: Parts, stop: StopRequest) -> Ending:
+    result: list[Ending | BaseException] = []
+
+    def target() -> None:
+        try:
+            result.append(asyncio.run(work(parts, stop)))
+        except BaseException as error:  # handed to the caller's thread
+            result.append(error)
+
+    thread = threading.Thread(target=target, name="overnight-run")
+    thread.start()
+    while thread.is_alive():
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            stop.ask(Ending(Event.CANCEL, "interrupted"))
+    if isinstance(result[0], BaseException):
+        raise result[0]
+    return result[0]
+
+
+@contextlib.contextmanager
+def _signals(stop: StopRequest) -> Iterator[None]:
+    """Ctrl-C cancels, SIGTERM and SIGUSR1 stop, a closed terminal changes nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    endings = {
+        signal.SIGINT: Ending(Event.CANCEL, "stopped by Ctrl-C"),
+        signal.SIGTERM: Ending(Event.FAIL, "stopped by SIGTERM"),
+        signal.SIGUSR1: Ending(Event.FAIL, "stopped by SIGUSR1"),
+    }
+
+    def handle(number: int, _frame: object) -> None:
+        stop.ask(endings[signal.Signals(number)], signal_number=number)
+
+    before = {number: signal.signal(number, handle) for number in endings}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

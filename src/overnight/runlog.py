@@ -1,0 +1,98 @@
+"""The log of an experiment: appended by every session, without a word of any narrative."""
+
+import logging
+import os
+import time
+from pathlib import Path
+
+from overnight.config.expand import Secrets
+from overnight.domain.outcome import Fault
+from overnight.events import (
+    Committed,
+    Draining,
+    Event,
+    Progressed,
+    Said,
+    SessionEnded,
+    SessionOpened,
+)
+
+_PROGRESS_EVERY = 60.0  # seconds
+
+
+class RunLog:
+    """A handler that writes events to `run.log`; use as a context manager."""
+
+    def __init__(self, file: Path, secrets: Secrets) -> None:
+        self.file = file
+        self._secrets = secrets
+        self._progress_at = 0.0
+
+    def __enter__(self) -> "RunLog":
+        self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self.file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
+        self._handler = logging.StreamHandler(self._stream)
+        formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s")
+        formatter.datefmt = "%Y-%m-%dT%H:%M:%S"
+        formatter.converter = time.gmtime
+        self._handler.setFormatter(formatter)
+        self._logger = logging.Logger("overnight.run")  # not registered: no other handler sees it
+        self._logger.addHandler(self._handler)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._handler.close()
+        self._stream.close()
+
+    def __call__(self, event: Event) -> None:
+        """Write what is worth a line."""
+        if isinstance(event, SessionOpened):
+            c = event.counts
+            self._write(f"======== {event.kind.upper()} of {event.experiment_id} ({event.name})")
+            self._write(
+                f"completed {c.completed}, errors {c.errors}, remaining {c.remaining}, "
+                f"total {c.total}; concurrency {event.concurrency}"
+            )
+        elif isinstance(event, Said):
+            self._write(event.message, logging.WARNING if event.warning else logging.INFO)
+        elif isinstance(event, Committed):
+            self._failures(event)
+        elif isinstance(event, Progressed):
+            self._progress(event)
+        elif isinstance(event, Draining):
+            self._write(f"{event.by}: waiting up to {event.seconds:g} s for {event.in_flight} calls")
+        elif isinstance(event, SessionEnded):
+            c = event.counts
+            self._write(
+                f"======== {event.status}" + (f": {event.reason}" if event.reason else "")
+            )
+            self._write(
+                f"completed {c.completed}, errors {c.errors}, remaining {c.remaining}; "
+                f"{event.elapsed:.1f} s"
+            )
+
+    def _failures(self, event: Committed) -> None:
+        for ended in event.ended:
+            if isinstance(ended.outcome, Fault):
+                narrative, fault = ended.attempt.job.narrative, ended.outcome
+                self._write(
+                    f"call {ended.attempt.attempt_id} row {narrative.row_num} "
+                    f"({narrative.incident_id}, {narrative.narrative_type}): "
+                    f"{fault.category}: {fault.message}"
+                    f"{'' if ended.final else '; will be called again'}",
+                    logging.WARNING,
+                )
+
+    def _progress(self, event: Progressed) -> None:
+        now = time.monotonic()
+        if now - self._progress_at >= _PROGRESS_EVERY:
+            self._progress_at = now
+            rate = "unknown" if event.rate is None else f"{event.rate:.2f}/s"
+            self._write(
+                f"progress {event.completed}/{event.total}, errors {event.errors}, rate {rate}, "
+                f"in flight {event.in_flight}"
+            )
+
+    def _write(self, message: str, level: int = logging.INFO) -> None:
+        self._logger.log(level, self._secrets.hide(" ".join(message.split())))

@@ -1,0 +1,230 @@
+"""Datasets in the database: loaded in chunks, usable only when complete."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from overnight.domain.narrative import LeftOut, SourceNarrative, as_binary
+from overnight.store.database import Database
+from overnight.store.times import as_text
+
+_ADD = """
+    INSERT INTO narratives (dataset_id, row_num, incident_id, narrative_type, label, case_label,
+                            manual_flag_ind, manual_flag, text_sha256, narrative_text)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (dataset_id, incident_id, narrative_type) DO NOTHING"""
+_DROP_CHUNK = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A complete dataset."""
+
+    dataset_id: int
+    checksum: str
+    mapping_json: str
+    data_source: str
+    n_narratives: int
+    n_left_out: int
+    odd_labels: Mapping[str, int]
+
+
+_COLUMNS = (
+    "dataset_id, data_checksum, mapping_json, data_source, n_narratives, n_left_out,"
+    " odd_labels_json"
+)
+
+
+def _dataset(row: Sequence[Any]) -> Dataset:
+    return Dataset(*row[:6], odd_labels=json.loads(row[6] or "{}"))
+
+
+def find_dataset(database: Database, checksum: str, mapping_json: str) -> Dataset | None:
+    """The complete dataset of this content under this mapping, if it is loaded."""
+    with database.read() as connection:
+        row = connection.execute(
+            text(
+                f"SELECT {_COLUMNS} FROM datasets WHERE data_checksum = :checksum"
+                " AND mapping_json = :mapping AND loaded_at IS NOT NULL"
+            ),
+            {"checksum": checksum, "mapping": mapping_json},
+        ).one_or_none()
+    return _dataset(row) if row else None
+
+
+def get_dataset(database: Database, dataset_id: int) -> Dataset:
+    """The complete dataset with this id."""
+    with database.read() as connection:
+        row = connection.execute(
+            text(f"SELECT {_COLUMNS} FROM datasets WHERE dataset_id = :id"), {"id": dataset_id}
+        ).one()
+    return _dataset(row)
+
+
+def begin_dataset(
+    database: Database, checksum: str, mapping_json: str, *, data_source: str, layout: str
+) -> int:
+    """Make room for a dataset; what a dead loader left of it is removed first. Its id."""
+    with database.read() as connection:
+        stale = connection.execute(
+            text(
+                "SELECT dataset_id FROM datasets WHERE data_checksum = :checksum"
+                " AND mapping_json = :mapping AND loaded_at IS NULL"
+            ),
+            {"checksum": checksum, "mapping": mapping_json},
+        ).scalar()
+    if stale is not None:
+        drop_dataset(database, stale)
+    with database.write() as connection:
+        return int(
+            connection.execute(
+                text(
+                    "INSERT INTO datasets (data_checksum, mapping_json, data_source, layout)"
+                    " VALUES (:checksum, :mapping, :source, :layout) RETURNING dataset_id"
+                ),
+                {
+                    "checksum": checksum,
+                    "mapping": mapping_json,
+                    "source": data_source,
+                    "layout": layout,
+                },
+            ).scalar_one()
+        )
+
+
+def drop_dataset(database: Database, dataset_id: int) -> None:
+    """Remove an incomplete dataset, a piece at a time so that others can write in between."""
+    for table, key in (("narratives", "narrative_id"), ("left_out_rows", "left_out_id")):
+        n_deleted = _DROP_CHUNK
+        while n_deleted == _DROP_CHUNK:
+            with database.write() as connection:
+                n_deleted = connection.execute(
+                    text(
+                        f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table}"
+                        f" WHERE dataset_id = :id LIMIT {_DROP_CHUNK})"
+                    ),
+                    {"id": dataset_id},
+                ).rowcount
+    with database.write() as connection:
+        connection.execute(
+            text("DELETE FROM datasets WHERE dataset_id = :id AND loaded_at IS NULL"),
+            {"id": dataset_id},
+        )
+
+
+def add_narratives(
+    database: Database, dataset_id: int, rows: Sequence[SourceNarrative], next_row_num: int
+) -> list[tuple[int, SourceNarrative, bool]]:
+    """Write a chunk. `row_num` counts from `next_row_num` over the rows that are kept.
+
+    Returns the rows whose key an earlier one has taken, as (index in `rows`, row, whether its
+    text is the same).
+    """
+    with database.write() as connection:
+        numbered = [
+            _narrative_row(dataset_id, next_row_num + i, row) for i, row in enumerate(rows)
+        ]
+        if connection.exec_driver_sql(_ADD, numbered).rowcount == len(rows):
+            return []
+        # Rare: some key is taken. Undo the chunk, find out which, and number the others anew.
+        connection.exec_driver_sql(
+            "DELETE FROM narratives WHERE dataset_id = ? AND row_num >= ?",
+            (dataset_id, next_row_num),
+        )
+        return _add_one_by_one(connection, dataset_id, rows, next_row_num)
+
+
+def _add_one_by_one(
+    connection: Connection, dataset_id: int, rows: Sequence[SourceNarrative], row_num: int
+) -> list[tuple[int, SourceNarrative, bool]]:
+    duplicates = []
+    for index, row in enumerate(rows):
+        values = _narrative_row(dataset_id, row_num, row)
+        if connection.exec_driver_sql(_ADD, values).rowcount == 1:
+            row_num += 1
+            continue
+        first = connection.exec_driver_sql(
+            "SELECT narrative_text FROM narratives"
+            " WHERE dataset_id = ? AND incident_id = ? AND narrative_type = ?",
+            (dataset_id, row.incident_id, row.narrative_type),
+        ).scalar_one()
+        duplicates.append((index, row, first == row.text))
+    return duplicates
+
+
+def _narrative_row(dataset_id: int, row_num: int, row: SourceNarrative) -> tuple[Any, ...]:
+    gold, case_gold = as_binary(row.label), as_binary(row.case_label)
+    return (
+        dataset_id,
+        row_num,
+        row.incident_id,
+        row.narrative_type,
+        row.label,
+        row.case_label,
+        None if gold is None else int(gold),
+        None if case_gold is None else int(case_gold),
+        hashlib.sha256(row.text.encode("utf-8", "surrogatepass")).digest(),
+        row.text,
+    )
+
+
+def add_left_out(database: Database, dataset_id: int, rows: Sequence[LeftOut]) -> None:
+    """Write which rows are no usable narratives, and why."""
+    if not rows:
+        return
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO left_out_rows (dataset_id, source_row, incident_id, narrative_type,"
+            " reason, narrative_text) VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (dataset_id, r.source_row, r.incident_id, r.narrative_type, r.reason, r.text)
+                for r in rows
+            ],
+        )
+
+
+def finish_dataset(
+    database: Database, dataset_id: int, odd_labels: Mapping[str, int], now: float
+) -> Dataset:
+    """Declare a dataset complete; from now on it never changes."""
+    with database.write() as connection:
+        connection.execute(
+            text(
+                "UPDATE datasets SET loaded_at = :now, odd_labels_json = :odd,"
+                " n_narratives = (SELECT count(*) FROM narratives WHERE dataset_id = :id),"
+                " n_left_out = (SELECT count(*) FROM left_out_rows WHERE dataset_id = :id)"
+                " WHERE dataset_id = :id"
+            ),
+            {"now": as_text(now), "odd": json.dumps(dict(odd_labels)), "id": dataset_id},
+        )
+    return get_dataset(database, dataset_id)
+
+
+def left_out(database: Database, dataset_id: int) -> Iterator[LeftOut]:
+    """The rows that were left out, in file order."""
+    with database.read() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT source_row, incident_id, narrative_type, reason, narrative_text"
+                " FROM left_out_rows WHERE dataset_id = :id ORDER BY source_row, left_out_id"
+            ),
+            {"id": dataset_id},
+        ).all()
+    return (LeftOut(*row) for row in rows)
+
+
+def left_out_counts(database: Database, dataset_id: int) -> dict[str, int]:
+    """How many rows were left out, by reason."""
+    with database.read() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT reason, count(*) FROM left_out_rows WHERE dataset_id = :id"
+                " GROUP BY reason ORDER BY reason"
+            ),
+            {"id": dataset_id},
+        ).all()
+    return {reason: n for reason, n in rows}

@@ -1,0 +1,205 @@
+"""Experiments in the database; `transition` is the one way to change a status."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, text
+
+from overnight.domain.experiment import TRANSITIONS, Counts, Event, Experiment, Status
+from overnight.errors import RefusedError, UnknownExperiment
+from overnight.store.database import Database
+from overnight.store.times import as_text, from_text
+
+_COLUMNS = (
+    "experiment_key, experiment_id, experiment_name, status, status_reason, dataset_id,"
+    " n_narratives_total, config_json, config_file, binding_sha256, served_model, structured,"
+    " created_at"
+)
+
+
+def _experiment(row: Sequence[Any]) -> Experiment:
+    return Experiment(
+        experiment_key=row[0],
+        experiment_id=row[1],
+        name=row[2],
+        status=Status(row[3]),
+        status_reason=row[4],
+        dataset_id=row[5],
+        n_total=row[6],
+        stored_config=json.loads(row[7]),
+        config_file=row[8],
+        binding_sha256=row[9],
+        served_model=row[10],
+        structured=row[11],
+        created_at=from_text(row[12]),
+    )
+
+
+def create_experiment(connection: Connection, values: Mapping[str, Any]) -> int:
+    """Insert a row of `experiments` with these columns; its key."""
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    statement = f"INSERT INTO experiments ({names}) VALUES ({marks}) RETURNING experiment_key"
+    return int(connection.execute(text(statement), dict(values)).scalar_one())
+
+
+def find_experiment(database: Database, name: str) -> Experiment:
+    """The experiment that the user means: an id, a unique beginning of one, or `latest`.
+
+    Raises UnknownExperiment, naming what is near.
+    """
+    with database.read() as connection:
+        if name == "latest":
+            where, values = "1", {}
+        else:
+            where, values = "substr(experiment_id, 1, :n) = :id", {"id": name, "n": len(name)}
+        rows = connection.execute(
+            text(
+                f"SELECT {_COLUMNS} FROM experiments WHERE {where}"
+                " ORDER BY created_at DESC, experiment_key DESC LIMIT 4"
+            ),
+            values,
+        ).all()
+        if rows and (name == "latest" or len(rows) == 1 or rows[0][1] == name):
+            return _experiment(rows[0])
+        if rows:
+            near = ", ".join(row[1] for row in rows)
+            raise UnknownExperiment(f"{name!r} is the beginning of several ids: {near}")
+        recent = connection.execute(
+            text(
+                "SELECT experiment_id, experiment_name FROM experiments"
+                " ORDER BY created_at DESC, experiment_key DESC LIMIT 3"
+            )
+        ).all()
+    if not recent:
+        raise UnknownExperiment(
+            f"there is no experiment in {database.path} yet; `overnight run CONFIG` starts one"
+        )
+    near = ", ".join(f"{id_} ({title})" for id_, title in recent)
+    raise UnknownExperiment(f"no experiment has the id {name!r}; the newest are {near}")
+
+
+def get_experiment(database: Database, experiment_key: int) -> Experiment:
+    """The experiment with this key."""
+    with database.read() as connection:
+        row = connection.execute(
+            text(f"SELECT {_COLUMNS} FROM experiments WHERE experiment_key = :key"),
+            {"key": experiment_key},
+        ).one()
+    return _experiment(row)
+
+
+def list_experiments(
+    database: Database, statuses: Sequence[str] = (), *, limit: int = -1
+) -> list[Experiment]:
+    """Experiments, newest first; only those with one of `statuses` where any is given."""
+    where = "WHERE status IN :statuses" if statuses else ""
+    query = text(
+        f"SELECT {_COLUMNS} FROM experiments {where}"
+        " ORDER BY created_at DESC, experiment_key DESC LIMIT :limit"
+    )
+    values: dict[str, Any] = {"limit": limit}
+    if statuses:
+        query = query.bindparams(bindparam("statuses", expanding=True))
+        values["statuses"] = list(statuses)
+    with database.read() as connection:
+        return [_experiment(row) for row in connection.execute(query, values)]
+
+
+def same_work(connection: Connection, dataset_id: int, binding: str) -> list[Experiment]:
+    """Experiments over this dataset with these binding fields, newest first."""
+    rows = connection.execute(
+        text(
+            f"SELECT {_COLUMNS} FROM experiments WHERE dataset_id = :dataset"
+            " AND binding_sha256 = :binding ORDER BY created_at DESC, experiment_key DESC"
+        ),
+        {"dataset": dataset_id, "binding": binding},
+    )
+    return [_experiment(row) for row in rows]
+
+
+def namesakes(connection: Connection, name: str, config_file: str | None) -> list[Experiment]:
+    """Experiments of this name or from this configuration file, newest first."""
+    rows = connection.execute(
+        text(
+            f"SELECT {_COLUMNS} FROM experiments WHERE experiment_name = :name"
+            " OR (config_file IS NOT NULL AND config_file = :file)"
+            " ORDER BY created_at DESC, experiment_key DESC"
+        ),
+        {"name": name, "file": config_file},
+    )
+    return [_experiment(row) for row in rows]
+
+
+def transition(
+    connection: Connection, experiment_key: int, event: Event, *, reason: str | None = None
+) -> Status:
+    """Change the status as the table of the domain says, by compare-and-set; the new status.
+
+    Raises RefusedError where the table knows no way.
+    """
+    before = Status(
+        connection.execute(
+            text("SELECT status FROM experiments WHERE experiment_key = :key"),
+            {"key": experiment_key},
+        ).scalar_one()
+    )
+    after = TRANSITIONS.get((before, event))
+    if after is None:
+        raise RefusedError(f"this experiment is {before}: {event} is not possible")
+    changed = connection.execute(
+        text(
+            "UPDATE experiments SET status = :after, status_reason = :reason"
+            " WHERE experiment_key = :key AND status = :before"
+        ),
+        {"after": after, "reason": reason, "key": experiment_key, "before": before},
+    ).rowcount
+    if changed != 1:
+        raise RefusedError(f"this experiment is no longer {before}: try again")
+    return after
+
+
+def update_experiment(
+    connection: Connection, experiment_key: int, values: Mapping[str, Any]
+) -> None:
+    """Set columns of `experiments` (never `status`: see `transition`)."""
+    assignments = ", ".join(f"{name} = :{name}" for name in values)
+    connection.execute(
+        text(f"UPDATE experiments SET {assignments} WHERE experiment_key = :experiment_key"),
+        {**values, "experiment_key": experiment_key},
+    )
+
+
+def record_progress(
+    connection: Connection, experiment_key: int, *, completed: int, now: float, eta: float | None
+) -> None:
+    """What a watching script reads: how many have a result, when that was so, and the ETA."""
+    update_experiment(
+        connection,
+        experiment_key,
+        {
+            "n_narratives_completed": completed,
+            "last_progress_update": as_text(now),
+            "estimated_completion_time": None if eta is None else as_text(eta),
+        },
+    )
+
+
+def counts(database: Database, experiment: Experiment) -> Counts:
+    """Where the experiment stands, counted on the indexes."""
+    with database.read() as connection:
+        return counts_in(connection, experiment.experiment_key, experiment.n_total)
+
+
+def counts_in(connection: Connection, experiment_key: int, n_total: int) -> Counts:
+    """Like `counts`, inside a transaction."""
+    row = connection.execute(
+        text(
+            "SELECT (SELECT count(*) FROM results WHERE experiment_key = :key),"
+            " (SELECT count(*) FROM results WHERE experiment_key = :key"
+            " AND error_category IS NOT NULL)"
+        ),
+        {"key": experiment_key},
+    ).one()
+    return Counts(total=n_total, answered=row[0] - row[1], errors=row[1])

@@ -1,0 +1,176 @@
+"""The ledger of calls, and the results they lead to: the hot path."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from overnight.domain.answer import Answer, AnswerSpec, primary_text
+from overnight.domain.attempt import Attempted, Job
+from overnight.domain.outcome import Answered, Fault
+from overnight.store.times import as_text
+
+_OPEN = """
+    INSERT INTO attempts (attempt_id, session_id, experiment_key, narrative_id, attempt_no, status,
+                          started_at)
+    VALUES (?, ?, ?, ?, ?, 'open', ?)"""
+_CLOSE = """
+    UPDATE attempts
+    SET status = ?, error_category = ?, http_status = ?, error_message = ?, finish_reason = ?,
+        reply = ?, started_at = ?, response_sec = ?, prompt_tokens = ?, completion_tokens = ?
+    WHERE attempt_id = ?"""
+_RESULT = """
+    INSERT INTO results (experiment_key, narrative_id, primary_value, detected, confidence,
+                         indicators, rationale, reasoning_steps, output_json, repaired,
+                         raw_response, response_sec, processed_at, last_attempt_at,
+                         error_category, error_message, first_error_message, attempt_count,
+                         prompt_tokens, completion_tokens)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (experiment_key, narrative_id) DO UPDATE SET
+        primary_value = excluded.primary_value, detected = excluded.detected,
+        confidence = excluded.confidence, indicators = excluded.indicators,
+        rationale = excluded.rationale, reasoning_steps = excluded.reasoning_steps,
+        output_json = excluded.output_json, repaired = excluded.repaired,
+        raw_response = excluded.raw_response, response_sec = excluded.response_sec,
+        processed_at = excluded.processed_at, last_attempt_at = excluded.last_attempt_at,
+        error_category = excluded.error_category, error_message = excluded.error_message,
+        attempt_count = excluded.attempt_count, prompt_tokens = excluded.prompt_tokens,
+        completion_tokens = excluded.completion_tokens,
+        first_error_message = coalesce(first_error_message, excluded.first_error_message)"""
+
+
+def open_attempts(
+    connection: Connection, session_id: int, experiment_key: int, jobs: Sequence[Job], now: float
+) -> list[int]:
+    """Enter calls that are about to be sent; their ids, in order."""
+    if not jobs:
+        return []
+    last = connection.exec_driver_sql("SELECT coalesce(max(attempt_id), 0) FROM attempts")
+    first = int(last.scalar_one()) + 1
+    at = as_text(now)
+    connection.exec_driver_sql(
+        _OPEN,
+        [
+            (
+                first + i,
+                session_id,
+                experiment_key,
+                job.narrative.narrative_id,
+                job.n_calls + 1,
+                at,
+            )
+            for i, job in enumerate(jobs)
+        ],
+    )
+    return list(range(first, first + len(jobs)))
+
+
+def close_attempts(
+    connection: Connection, experiment_key: int, ended: Sequence[Attempted], spec: AnswerSpec
+) -> None:
+    """Enter how calls ended, and the results that follow from them."""
+    if ended:
+        connection.exec_driver_sql(_CLOSE, [_closing(a) for a in ended])
+    rows = [_result(a, experiment_key, spec) for a in ended if a.final]
+    if rows:
+        connection.exec_driver_sql(_RESULT, rows)
+
+
+def delete_unsent(connection: Connection, attempt_ids: Sequence[int]) -> None:
+    """Take calls off the ledger that were entered but never sent."""
+    if attempt_ids:
+        connection.exec_driver_sql(
+            "DELETE FROM attempts WHERE attempt_id = ? AND status = 'open'",
+            [(attempt_id,) for attempt_id in attempt_ids],
+        )
+
+
+def close_lost(connection: Connection, experiment_key: int) -> int:
+    """Close what dead sessions left open; how many calls that are.
+
+    Only for the holder of the experiment's lock, before it opens any attempt of its own.
+    """
+    connection.execute(
+        text(
+            "UPDATE run_sessions SET n_calls = n_calls + (SELECT count(*) FROM attempts a"
+            "  WHERE a.session_id = run_sessions.session_id AND a.experiment_key = :key"
+            "  AND a.status <> 'answered' AND a.status = 'open') WHERE experiment_key = :key"
+            " AND ended_how = 'crashed'"
+        ),
+        {"key": experiment_key},
+    )
+    return connection.execute(
+        text(
+            "UPDATE attempts SET status = 'lost' WHERE experiment_key = :key"
+            " AND status <> 'answered' AND status = 'open'"
+        ),
+        {"key": experiment_key},
+    ).rowcount
+
+
+def _closing(ended: Attempted) -> tuple[Any, ...]:
+    outcome = ended.outcome
+    fault = outcome if isinstance(outcome, Fault) else None
+    reply = outcome.reply
+    kept = reply.text if reply is not None and not ended.final else None
+    return (
+        "answered" if fault is None else "failed",
+        fault.category if fault else None,
+        fault.http_status if fault else None,
+        fault.message if fault else None,
+        reply.finish_reason if reply else None,
+        kept,
+        as_text(ended.started_at),
+        ended.response_sec,
+        reply.prompt_tokens if reply else None,
+        reply.completion_tokens if reply else None,
+        ended.attempt.attempt_id,
+    )
+
+
+def _result(ended: Attempted, experiment_key: int, spec: AnswerSpec) -> tuple[Any, ...]:
+    outcome, job = ended.outcome, ended.attempt.job
+    reply = outcome.reply
+    fault = outcome if isinstance(outcome, Fault) else None
+    return (
+        experiment_key,
+        job.narrative.narrative_id,
+        *(_answer_columns(outcome.answer, spec) if isinstance(outcome, Answered) else _NO_ANSWER),
+        reply.text if reply else None,
+        ended.response_sec,
+        as_text(ended.started_at + ended.response_sec),
+        as_text(ended.started_at),
+        fault.category if fault else None,
+        fault.message if fault else None,
+        job.first_error,
+        job.n_calls,
+        reply.prompt_tokens if reply else None,
+        reply.completion_tokens if reply else None,
+    )
+
+
+_NO_ANSWER = (None,) * 8
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _answer_columns(answer: Answer, spec: AnswerSpec) -> tuple[Any, ...]:
+    values = answer.values
+    detected, confidence = values.get("detected"), values.get("confidence")
+    return (
+        primary_text(spec, answer),
+        int(detected) if isinstance(detected, bool) else None,
+        confidence
+        if isinstance(confidence, int | float) and not isinstance(confidence, bool)
+        else None,
+        _as_column(values.get("indicators")),
+        _as_column(values.get("rationale")),
+        _as_column(values.get("reasoning_steps")),
+        _encode(dict(values)),
+        ", ".join(answer.repaired) or None,
+    )
+
+
+def _as_column(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else _encode(value)
+

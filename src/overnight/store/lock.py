@@ -1,0 +1,81 @@
+"""Ownership: at most one process works on an experiment, and a dead one blocks nobody.
+
+One file beside the database holds a POSIX record lock per experiment: the byte at the
+experiment's key. The kernel drops the lock with the process, however it dies, so there is
+nothing to clean up and no PID to believe. Such a lock is not inherited by forked children, but
+is lost when the process closes *any* descriptor of the file: so each file is opened once per
+process and never closed. Within one process record locks do not exclude each other: the set
+`_held` does.
+"""
+
+import errno
+import fcntl
+import os
+import struct
+import sys
+import threading
+from pathlib import Path
+
+# struct flock as F_GETLK wants it: the order of the fields differs
+_FLOCK = "qqihh4x" if sys.platform == "darwin" else "hh4xqqi4x"
+
+LOADING = 0  # the byte that is held while a dataset is being loaded; experiments begin at 1
+
+_guard = threading.Lock()
+_files: dict[Path, int] = {}
+_held: set[tuple[Path, int]] = set()
+
+
+def lock_path(database: Path) -> Path:
+    """The lock file of a database, the same through every link to it."""
+    real = database.resolve()
+    return real.with_name(real.name + ".lock")
+
+
+def _descriptor(path: Path) -> int:
+    if path not in _files:
+        _files[path] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return _files[path]
+
+
+def acquire(database: Path, key: int) -> bool:
+    """Take the lock without waiting; False if somebody has it (this process included)."""
+    path = lock_path(database)
+    with _guard:
+        if (path, key) in _held:
+            return False
+        try:
+            fcntl.lockf(_descriptor(path), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, key)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                return False
+            raise
+        _held.add((path, key))
+        return True
+
+
+def release(database: Path, key: int) -> None:
+    """Give the lock back; nothing happens if this process does not have it."""
+    path = lock_path(database)
+    with _guard:
+        if (path, key) in _held:
+            fcntl.lockf(_descriptor(path), fcntl.LOCK_UN, 1, key)
+            _held.discard((path, key))
+
+
+def is_held(database: Path, key: int) -> bool:
+    """Whether any living process has the lock. Looks only: takes nothing, waits for nothing."""
+    path = lock_path(database)
+    with _guard:
+        if (path, key) in _held:
+            return True
+        if not path.exists():
+            return False
+        kind, start, length = fcntl.F_WRLCK, key, 1
+        if sys.platform == "darwin":
+            query = struct.pack(_FLOCK, start, length, 0, kind, os.SEEK_SET)
+            answer = struct.unpack(_FLOCK, fcntl.fcntl(_descriptor(path), fcntl.F_GETLK, query))
+            return bool(answer[3] != fcntl.F_UNLCK)
+        query = struct.pack(_FLOCK, kind, os.SEEK_SET, start, length, 0)
+        answer = struct.unpack(_FLOCK, fcntl.fcntl(_descriptor(path), fcntl.F_GETLK, query))
+        return bool(answer[0] != fcntl.F_UNLCK)

@@ -1,0 +1,81 @@
+"""What remains to be done: found by query, a page at a time."""
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from overnight.domain.attempt import Job
+from overnight.domain.narrative import Narrative
+
+_PAGE = """
+    SELECT n.narrative_id, n.row_num, n.incident_id, n.narrative_type, n.narrative_text
+    FROM narratives n
+    WHERE n.dataset_id = :dataset AND n.row_num > :after AND n.row_num <= :last
+      AND NOT EXISTS (SELECT 1 FROM results r
+                      WHERE r.experiment_key = :experiment AND r.narrative_id = n.narrative_id)
+    ORDER BY n.row_num
+    LIMIT :size"""
+
+# `status <> 'answered'` is what lets SQLite use the partial index.
+_HISTORY = """
+    SELECT a.narrative_id, count(*), sum(CASE WHEN a.error_category = 'parse_error' THEN 1 ELSE 0 END),
+           min(CASE WHEN a.status = 'failed' THEN a.attempt_id END)
+    FROM attempts a
+    WHERE a.experiment_key = :experiment AND a.status <> 'answered'
+      AND a.narrative_id BETWEEN :first AND :last
+    GROUP BY a.narrative_id"""
+
+
+def remaining_page(
+    connection: Connection,
+    experiment_key: int,
+    dataset_id: int,
+    *,
+    after: int,
+    last: int,
+    size: int,
+) -> list[Job]:
+    """The next narratives without a result, in file order, with what the ledger knows of them.
+
+    `after` and `last` bound `row_num`: the page begins behind the one and ends at the other.
+    """
+    rows = connection.execute(
+        text(_PAGE),
+        {
+            "experiment": experiment_key,
+            "dataset": dataset_id,
+            "after": after,
+            "last": last,
+            "size": size,
+        },
+    ).all()
+    if not rows:
+        return []
+    ids = [row[0] for row in rows]
+    histories = _histories(connection, experiment_key, min(ids), max(ids))
+    return [Job(Narrative(*row), **histories.get(row[0], {})) for row in rows]
+
+
+def _histories(
+    connection: Connection, experiment_key: int, first: int, last: int
+) -> dict[int, dict[str, Any]]:
+    rows = connection.execute(
+        text(_HISTORY), {"experiment": experiment_key, "first": first, "last": last}
+    ).all()
+    return {
+        narrative_id: {
+            "n_calls": n_calls,
+            "n_unreadable": n_unreadable,
+            "first_error": _message(connection, attempt_id),
+        }
+        for narrative_id, n_calls, n_unreadable, attempt_id in rows
+    }
+
+
+def _message(connection: Connection, attempt_id: int | None) -> str | None:
+    if attempt_id is None:
+        return None
+    message: str | None = connection.execute(
+        text("SELECT error_message FROM attempts WHERE attempt_id = :id"), {"id": attempt_id}
+    ).scalar_one()
+    return message

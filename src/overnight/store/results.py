@@ -1,0 +1,126 @@
+"""Results read back: row by row for exports, counted for metrics."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import text
+
+from overnight.domain.answer import AnswerSpec
+from overnight.domain.counts import ExperimentCounts, LabelCount
+from overnight.domain.narrative import as_binary
+from overnight.domain.result import Result
+from overnight.store.database import Database
+from overnight.store.times import from_text
+
+_PAGE_SIZE = 1000
+
+_PAGE = """
+    SELECT n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.output_json,
+           r.primary_value, r.error_category, r.error_message, r.repaired, r.attempt_count,
+           r.response_sec, r.processed_at, r.prompt_tokens, r.completion_tokens,
+           {text}, {raw}
+    FROM narratives n
+    JOIN results r ON r.experiment_key = :experiment AND r.narrative_id = n.narrative_id
+    WHERE n.dataset_id = :dataset AND n.row_num > :after
+    ORDER BY n.row_num
+    LIMIT :size"""
+
+
+def iterate_results(
+    database: Database,
+    experiment_key: int,
+    dataset_id: int,
+    spec: AnswerSpec,
+    *,
+    with_text: bool = False,
+) -> Iterator[Result]:
+    """Every result in dataset order; a page per transaction, so memory stays flat."""
+    query = text(
+        _PAGE.format(
+            text="n.narrative_text" if with_text else "NULL",
+            raw="r.raw_response" if with_text else "NULL",
+        )
+    )
+    after = 0
+    while True:
+        with database.read() as connection:
+            rows = connection.execute(
+                query,
+                {
+                    "experiment": experiment_key,
+                    "dataset": dataset_id,
+                    "after": after,
+                    "size": _PAGE_SIZE,
+                },
+            ).all()
+        for row in rows:
+            yield _result(row, spec)
+        if len(rows) < _PAGE_SIZE:
+            return
+        after = rows[-1][0]
+
+
+def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database row
+    (row_num, incident_id, narrative_type, label, case_label, output, primary) = row[:7]
+    return Result(
+        row_num=row_num,
+        incident_id=incident_id,
+        narrative_type=narrative_type,
+        label=label,
+        gold=as_binary(label),
+        case_gold=as_binary(case_label),
+        output=json.loads(output) if output else None,
+        primary=primary,
+        correct=is_correct(spec, label, primary),
+        error_category=row[7],
+        error_message=row[8],
+        repaired=tuple(row[9].split(", ")) if row[9] else (),
+        attempt_count=row[10],
+        response_sec=row[11],
+        processed_at=from_text(row[12]),
+        prompt_tokens=row[13],
+        completion_tokens=row[14],
+        text=row[15],
+        raw_reply=row[16],
+    )
+
+
+def is_correct(spec: AnswerSpec, label: str | None, primary: str | None) -> bool | None:
+    """Whether the primary answer equals the label; None where they cannot be compared."""
+    field = spec.primary_field
+    if field is None or label is None or primary is None:
+        return None
+    if field.type == "boolean":
+        gold = as_binary(label)
+        return None if gold is None else gold == (primary == "1")
+    if field.type == "enum":
+        return label.strip().casefold() == primary.strip().casefold()
+    return None
+
+
+def label_counts(database: Database, experiment_key: int) -> ExperimentCounts:
+    """What metrics are computed from, counted in the database."""
+    with database.read() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT n.narrative_type, n.label, r.primary_value, r.error_category, count(*)"
+                " FROM results r JOIN narratives n ON n.narrative_id = r.narrative_id"
+                " WHERE r.experiment_key = :key GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+            ),
+            {"key": experiment_key},
+        ).all()
+        repaired = connection.execute(
+            text(
+                "SELECT repaired, count(*) FROM results"
+                " WHERE experiment_key = :key AND repaired IS NOT NULL GROUP BY repaired"
+            ),
+            {"key": experiment_key},
+        ).all()
+    repairs: dict[str, int] = {}
+    for names, n in repaired:
+        for name in names.split(", "):
+            repairs[name] = repairs.get(name, 0) + n
+    return ExperimentCounts(
+        by_label=tuple(LabelCount(*row) for row in rows), repairs=dict(sorted(repairs.items()))
+    )

@@ -1,0 +1,288 @@
+"""Every table, index and view.
+
+Inside, rows point to each other by integers; the three tables that other people's scripts
+read (`source_narratives`, `narrative_results`, and the ledger `narrative_attempts`) are views
+that spell those integers out. docs/reasons.md says why.
+"""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x6F766E74  # "ovnt"; SQLite keeps it in the file's header
+
+metadata = MetaData()
+
+
+def _key(name: str, target: str) -> Column[int]:
+    return Column(name, Integer, ForeignKey(target), nullable=False)
+
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("dataset_id", Integer, primary_key=True),
+    Column("data_checksum", Text, nullable=False),
+    Column("mapping_json", Text, nullable=False),
+    Column("data_source", Text, nullable=False),
+    Column("layout", Text, nullable=False),
+    Column("loaded_at", Text),  # NULL while rows are still being loaded
+    Column("n_narratives", Integer),
+    Column("n_left_out", Integer),
+    Column("odd_labels_json", Text),
+    Index("uq_dataset", "data_checksum", "mapping_json", unique=True),
+)
+
+narratives = Table(
+    "narratives",
+    metadata,
+    Column("narrative_id", Integer, primary_key=True),
+    _key("dataset_id", "datasets.dataset_id"),
+    Column("row_num", Integer, nullable=False),
+    Column("incident_id", Text, nullable=False),
+    Column("narrative_type", Text, nullable=False),
+    Column("label", Text),
+    Column("case_label", Text),
+    Column("manual_flag_ind", Integer),
+    Column("manual_flag", Integer),
+    Column("text_sha256", LargeBinary, nullable=False),
+    Column("narrative_text", Text, nullable=False),
+    Index("uq_source_narrative", "dataset_id", "incident_id", "narrative_type", unique=True),
+    Index("ix_narratives_order", "dataset_id", "row_num", unique=True),
+)
+
+left_out_rows = Table(
+    "left_out_rows",
+    metadata,
+    Column("left_out_id", Integer, primary_key=True),
+    _key("dataset_id", "datasets.dataset_id"),
+    Column("source_row", Integer, nullable=False),
+    Column("incident_id", Text),
+    Column("narrative_type", Text),
+    Column("reason", Text, nullable=False),
+    Column("narrative_text", Text),
+    Index("ix_left_out_dataset", "dataset_id"),
+)
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("experiment_key", Integer, primary_key=True),
+    Column("experiment_id", Text, nullable=False, unique=True),
+    Column("experiment_name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("status_reason", Text),
+    Column("model_name", Text, nullable=False),
+    Column("model_provider", Text, nullable=False),
+    Column("temperature", Float),
+    Column("system_prompt", Text),
+    Column("user_template", Text),
+    Column("prompt_version", Text),
+    Column("prompt_author", Text),
+    Column("run_seed", Integer),
+    Column("data_file", Text),
+    Column("n_narratives_total", Integer),
+    Column("n_narratives_processed", Integer),
+    Column("n_narratives_skipped", Integer),
+    Column("n_narratives_completed", Integer, server_default="0"),
+    Column("last_progress_update", Text),
+    Column("estimated_completion_time", Text),
+    Column("start_time", Text),
+    Column("end_time", Text),
+    Column("total_runtime_sec", Float),
+    Column("avg_time_per_narrative_sec", Float),
+    Column("api_url", Text),
+    Column("hostname", Text),
+    Column("n_positive_detected", Integer),
+    Column("n_negative_detected", Integer),
+    Column("n_positive_manual", Integer),
+    Column("n_negative_manual", Integer),
+    Column("accuracy", Float),
+    Column("precision_ipv", Float),
+    Column("recall_ipv", Float),
+    Column("f1_ipv", Float),
+    Column("n_true_positive", Integer),
+    Column("n_true_negative", Integer),
+    Column("n_false_positive", Integer),
+    Column("n_false_negative", Integer),
+    Column("csv_file", Text),
+    Column("json_file", Text),
+    Column("log_dir", Text),
+    Column("created_at", Text, nullable=False),
+    Column("notes", Text),
+    _key("dataset_id", "datasets.dataset_id"),
+    Column("data_checksum", Text, nullable=False),
+    Column("max_narratives", Integer),
+    Column("config_json", Text, nullable=False),
+    Column("config_file", Text),
+    Column("binding_sha256", Text, nullable=False),
+    Column("served_model", Text),
+    Column("structured", Text),
+    Column("primary_type", Text),
+    CheckConstraint("status IN ('running', 'completed', 'failed', 'cancelled')", name="ck_status"),
+    Index("ix_experiments_created", "created_at"),
+)
+
+run_sessions = Table(
+    "run_sessions",
+    metadata,
+    Column("session_id", Integer, primary_key=True),
+    _key("experiment_key", "experiments.experiment_key"),
+    Column("experiment_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("ended_how", Text),
+    Column("n_calls", Integer, nullable=False, server_default="0"),
+    Column("n_results", Integer, nullable=False, server_default="0"),
+    Column("api_url", Text),
+    Column("served_model", Text),
+    Column("system_fingerprint", Text),
+    Column("structured", Text),
+    Column("concurrency", Integer),
+    Column("last_seen_at", Text),  # moves with every commit: when a dead one was last alive
+    Column("overnight_version", Text, nullable=False),
+    CheckConstraint("kind IN ('start', 'resume', 'retry')", name="ck_kind"),
+    Index("ix_sessions_experiment", "experiment_key"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("attempt_id", Integer, primary_key=True),
+    _key("session_id", "run_sessions.session_id"),
+    _key("experiment_key", "experiments.experiment_key"),
+    _key("narrative_id", "narratives.narrative_id"),
+    Column("attempt_no", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("error_category", Text),
+    Column("http_status", Integer),
+    Column("finish_reason", Text),
+    Column("started_at", Text, nullable=False),
+    Column("response_sec", Float),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("error_message", Text),
+    Column("reply", Text),
+    CheckConstraint("status IN ('open', 'answered', 'failed', 'lost')", name="ck_attempt_status"),
+    # Nearly all calls are answered: what is not is few, and the only part ever looked up.
+    Index(
+        "ix_attempts_unanswered",
+        "experiment_key",
+        "narrative_id",
+        sqlite_where=text("status <> 'answered'"),
+        postgresql_where=text("status <> 'answered'"),
+    ),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("result_id", Integer, primary_key=True),
+    _key("experiment_key", "experiments.experiment_key"),
+    _key("narrative_id", "narratives.narrative_id"),
+    Column("primary_value", Text),
+    Column("detected", Integer),
+    Column("confidence", Float),
+    Column("error_category", Text),
+    Column("repaired", Text),
+    Column("response_sec", Float),
+    Column("processed_at", Text, nullable=False),
+    Column("last_attempt_at", Text),
+    Column("attempt_count", Integer, nullable=False),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("indicators", Text),
+    Column("rationale", Text),
+    Column("reasoning_steps", Text),
+    Column("output_json", Text),
+    Column("error_message", Text),
+    Column("first_error_message", Text),
+    Column("raw_response", Text),
+    CheckConstraint(
+        "error_category IN ('api_error', 'rate_limit', 'parse_error', 'data_error', 'refusal',"
+        " 'unknown')",
+        name="ck_error_category",
+    ),
+    Index("uq_result_per_exp_narrative", "experiment_key", "narrative_id", unique=True),
+    Index(
+        "ix_results_errors",
+        "experiment_key",
+        "error_category",
+        sqlite_where=text("error_category IS NOT NULL"),
+        postgresql_where=text("error_category IS NOT NULL"),
+    ),
+)
+
+_COMPARED = "e.primary_type = 'boolean' AND r.primary_value IS NOT NULL"
+
+
+def _cell(name: str, predicted: int, gold: int) -> str:
+    return (
+        f"CASE WHEN {_COMPARED} AND n.manual_flag_ind IS NOT NULL THEN"
+        f" CASE WHEN r.primary_value = '{predicted}' AND n.manual_flag_ind = {gold}"
+        f" THEN 1 ELSE 0 END END AS {name}"
+    )
+
+
+VIEWS = {
+    "source_narratives": """
+        SELECT n.narrative_id, n.incident_id, n.narrative_type, n.narrative_text,
+               n.manual_flag_ind, n.manual_flag, d.data_source, d.data_checksum, d.loaded_at,
+               n.dataset_id, n.row_num, n.label, n.case_label,
+               lower(hex(n.text_sha256)) AS text_sha256
+        FROM narratives n JOIN datasets d ON d.dataset_id = n.dataset_id
+        WHERE d.loaded_at IS NOT NULL""",
+    "narrative_results": f"""
+        SELECT r.result_id, e.experiment_id, n.incident_id, n.narrative_type, n.row_num,
+               n.manual_flag_ind, n.manual_flag, r.detected, r.confidence, r.indicators,
+               r.rationale, r.reasoning_steps, r.raw_response, r.response_sec, r.processed_at,
+               CASE WHEN r.error_category IS NULL THEN 0 ELSE 1 END AS error_occurred,
+               r.error_message, r.error_category, r.attempt_count, r.first_error_message,
+               r.last_attempt_at, r.prompt_tokens, r.completion_tokens,
+               r.prompt_tokens + r.completion_tokens AS tokens_used,
+               {_cell("is_true_positive", 1, 1)}, {_cell("is_true_negative", 0, 0)},
+               {_cell("is_false_positive", 1, 0)}, {_cell("is_false_negative", 0, 1)},
+               r.output_json, r.repaired, r.primary_value, n.label, n.case_label, r.narrative_id
+        FROM results r
+        JOIN experiments e ON e.experiment_key = r.experiment_key
+        JOIN narratives n ON n.narrative_id = r.narrative_id""",
+    "narrative_attempts": """
+        SELECT a.attempt_id, a.session_id, e.experiment_id, n.incident_id, n.narrative_type,
+               a.attempt_no, a.status, a.error_category, a.http_status, a.error_message,
+               a.finish_reason, a.reply, a.started_at, a.response_sec, a.prompt_tokens,
+               a.completion_tokens
+        FROM attempts a
+        JOIN experiments e ON e.experiment_key = a.experiment_key
+        JOIN narratives n ON n.narrative_id = a.narrative_id""",
+    "v_results": """
+        SELECT e.experiment_id, e.experiment_name, e.model_name, n.dataset_id, n.row_num,
+               n.incident_id, n.narrative_type, n.label, n.manual_flag_ind, n.manual_flag,
+               r.primary_value, r.detected, r.confidence, r.indicators, r.rationale,
+               r.output_json, r.error_category, r.error_message, r.attempt_count,
+               r.response_sec, r.processed_at
+        FROM results r
+        JOIN experiments e ON e.experiment_key = r.experiment_key
+        JOIN narratives n ON n.narrative_id = r.narrative_id""",
+    "v_errors": """
+        SELECT e.experiment_id, e.experiment_name, n.incident_id, n.narrative_type, n.row_num,
+               r.error_category, r.error_message, r.first_error_message, r.attempt_count,
+               r.processed_at
+        FROM results r
+        JOIN experiments e ON e.experiment_key = r.experiment_key
+        JOIN narratives n ON n.narrative_id = r.narrative_id
+        WHERE r.error_category IS NOT NULL""",
+}

@@ -1,0 +1,141 @@
+"""Sessions in the database. An open session row is the right to write: the fence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from overnight.errors import SupersededError
+from overnight.store.times import as_text, from_text
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session as the database has it. Times are the database's texts."""
+
+    session_id: int
+    kind: str
+    host: str
+    pid: int
+    started_at: str
+    last_seen_at: str
+    ended_at: str | None
+    ended_how: str | None
+    n_calls: int
+    n_results: int
+    api_url: str | None
+    served_model: str | None
+    system_fingerprint: str | None
+    structured: str | None
+    concurrency: int | None
+
+
+_COLUMNS = (
+    "session_id, kind, host, pid, started_at, coalesce(last_seen_at, started_at), ended_at,"
+    " ended_how, n_calls, n_results, api_url, served_model, system_fingerprint, structured,"
+    " concurrency"
+)
+
+
+def open_session(connection: Connection, values: Mapping[str, Any]) -> int:
+    """Insert a session; its id. From now on every other session's writes are refused."""
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    statement = f"INSERT INTO run_sessions ({names}) VALUES ({marks}) RETURNING session_id"
+    return int(connection.execute(text(statement), dict(values)).scalar_one())
+
+
+def end_session(connection: Connection, session_id: int, how: str, now: float) -> None:
+    """Close a session."""
+    connection.execute(
+        text(
+            "UPDATE run_sessions SET ended_at = :now, ended_how = :how, last_seen_at = :now"
+            " WHERE session_id = :id AND ended_at IS NULL"
+        ),
+        {"now": as_text(now), "how": how, "id": session_id},
+    )
+
+
+def end_dead_sessions(connection: Connection, experiment_key: int) -> list[SessionRow]:
+    """Close what dead sessions left open, as of when they were last seen; which they were.
+
+    Only for the holder of the lock: then no other session is alive.
+    """
+    dead = [
+        SessionRow(*row)
+        for row in connection.execute(
+            text(
+                f"SELECT {_COLUMNS} FROM run_sessions"
+                " WHERE experiment_key = :key AND ended_at IS NULL"
+            ),
+            {"key": experiment_key},
+        )
+    ]
+    connection.execute(
+        text(
+            "UPDATE run_sessions SET ended_at = coalesce(last_seen_at, started_at),"
+            " ended_how = 'crashed' WHERE experiment_key = :key AND ended_at IS NULL"
+        ),
+        {"key": experiment_key},
+    )
+    return dead
+
+
+def fence(
+    connection: Connection, session_id: int, *, now: float, n_calls: int = 0, n_results: int = 0
+) -> None:
+    """Go on only if the session still owns its experiment; raises SupersededError.
+
+    The first statement of every write of a session: nothing else of the transaction is
+    written when it raises.
+    """
+    alive = connection.execute(
+        text(
+            "UPDATE run_sessions SET last_seen_at = :now, n_calls = n_calls + :calls,"
+            " n_results = n_results + :results WHERE session_id = :id AND ended_at IS NULL"
+        ),
+        {"now": as_text(now), "calls": n_calls, "results": n_results, "id": session_id},
+    ).rowcount
+    if alive != 1:
+        raise SupersededError(
+            "another session has taken this experiment over; nothing of this one was written"
+        )
+
+
+def record_peer(connection: Connection, session_id: int, values: Mapping[str, Any]) -> None:
+    """What the server says of itself: served_model, system_fingerprint, structured."""
+    assignments = ", ".join(f"{name} = :{name}" for name in values)
+    connection.execute(
+        text(f"UPDATE run_sessions SET {assignments} WHERE session_id = :session_id"),
+        {**values, "session_id": session_id},
+    )
+
+
+def sessions_of(connection: Connection, experiment_key: int) -> list[SessionRow]:
+    """All sessions of an experiment, oldest first."""
+    rows = connection.execute(
+        text(
+            f"SELECT {_COLUMNS} FROM run_sessions WHERE experiment_key = :key ORDER BY session_id"
+        ),
+        {"key": experiment_key},
+    )
+    return [SessionRow(*row) for row in rows]
+
+
+def is_first(connection: Connection, experiment_key: int) -> bool:
+    """Whether the experiment has had no session yet."""
+    found = connection.execute(
+        text("SELECT 1 FROM run_sessions WHERE experiment_key = :key LIMIT 1"),
+        {"key": experiment_key},
+    ).first()
+    return found is None
+
+
+def runtime_of(connection: Connection, experiment_key: int) -> float:
+    """Seconds of work: the sum over the experiment's sessions that have ended."""
+    return sum(
+        (from_text(session.ended_at) - from_text(session.started_at)).total_seconds()
+        for session in sessions_of(connection, experiment_key)
+        if session.ended_at is not None
+    )

@@ -1,0 +1,69 @@
+"""Counted answers to the questions that a screen asks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from overnight.store.database import Database
+from overnight.store.sessions import SessionRow, sessions_of
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One experiment, from one consistent view of the database."""
+
+    row: Mapping[str, Any]  # every column of `experiments`
+    sessions: list[SessionRow]
+    n_results: int
+    errors: Mapping[str, int]  # results by error category
+    unanswered: Mapping[str, int]  # calls by status: open, failed, lost
+
+
+def summarize(database: Database, experiment_key: int) -> Summary:
+    """Count on the indexes; milliseconds at any size."""
+    key = {"key": experiment_key}
+    with database.read() as connection:
+        row = connection.execute(
+            text("SELECT * FROM experiments WHERE experiment_key = :key"), key
+        ).mappings()
+        experiment = dict(row.one())
+        n_results = connection.execute(
+            text("SELECT count(*) FROM results WHERE experiment_key = :key"), key
+        ).scalar_one()
+        errors = connection.execute(
+            text(
+                "SELECT error_category, count(*) FROM results WHERE experiment_key = :key"
+                " AND error_category IS NOT NULL GROUP BY error_category ORDER BY 1"
+            ),
+            key,
+        ).all()
+        unanswered = connection.execute(
+            text(
+                "SELECT status, count(*) FROM attempts WHERE experiment_key = :key"
+                " AND status <> 'answered' GROUP BY status ORDER BY 1"
+            ),
+            key,
+        ).all()
+        sessions = sessions_of(connection, experiment_key)
+    return Summary(
+        row=experiment,
+        sessions=sessions,
+        n_results=int(n_results),
+        errors={category: n for category, n in errors},
+        unanswered={status: n for status, n in unanswered},
+    )
+
+
+def token_sums(database: Database, experiment_key: int) -> tuple[int, int]:
+    """Prompt and completion tokens of all results."""
+    with database.read() as connection:
+        row = connection.execute(
+            text(
+                "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0)"
+                " FROM results WHERE experiment_key = :key"
+            ),
+            {"key": experiment_key},
+        ).one()
+    return int(row[0]), int(row[1])

@@ -1,0 +1,162 @@
+"""Read models: the one source of what a screen, the log or --json shows of a run."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from overnight.domain.experiment import Counts, Experiment, Status
+from overnight.store import lock
+from overnight.store.database import Database
+from overnight.store.datasets import Dataset, get_dataset, left_out_counts
+from overnight.store.sessions import SessionRow
+from overnight.store.summary import Summary, summarize, token_sums
+from overnight.store.times import from_text
+
+_WINDOW = 600.0  # seconds over which the current rate is measured ...
+_ENOUGH = 20  # ... unless fewer narratives than this ended in them
+
+
+class Meter:
+    """How fast narratives get their results, lately."""
+
+    def __init__(self, completed: int, now: float) -> None:
+        self._samples: deque[tuple[float, int]] = deque([(now, completed)])
+
+    def add(self, completed: int, now: float) -> None:
+        """So many are completed now (seconds, monotonic)."""
+        newest, _ = self._samples[-1]
+        if now - newest < 1.0 and len(self._samples) > 1:
+            self._samples.pop()
+        self._samples.append((now, completed))
+        while len(self._samples) > 2 and self._is_old(now):  # noqa: PLR2004 - both ends
+            self._samples.popleft()
+
+    def _is_old(self, now: float) -> bool:
+        """Whether the window is long enough without its first sample."""
+        at, completed = self._samples[1]
+        return now - at > _WINDOW and self._samples[-1][1] - completed >= _ENOUGH
+
+    @property
+    def rate(self) -> float | None:
+        """Narratives per second; None until something can be said."""
+        (start, before), (end, after) = self._samples[0], self._samples[-1]
+        if after == before or end - start < 0.05:  # noqa: PLR2004 - seconds
+            return None
+        return (after - before) / (end - start)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who works on an experiment."""
+
+    host: str
+    pid: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentView:
+    """One experiment as `list` and `status` show it."""
+
+    experiment_id: str
+    name: str
+    state: str  # the status, or "running (crashed)"
+    owner: Owner | None
+    counts: Counts
+    last_alive: datetime | None
+    summary: Summary
+
+
+def view_experiment(database: Database, experiment: Experiment) -> ExperimentView:
+    """What can be said of an experiment from outside, right now."""
+    alive = lock.is_held(database.path, experiment.experiment_key)
+    summary = summarize(database, experiment.experiment_key)
+    last = summary.sessions[-1] if summary.sessions else None
+    owner = None
+    if alive and last is not None and last.ended_at is None:
+        owner = Owner(last.host, last.pid, from_text(last.started_at))
+    status = summary.row["status"]
+    crashed = status == Status.RUNNING and not alive
+    n_errors = sum(summary.errors.values())
+    return ExperimentView(
+        experiment_id=experiment.experiment_id,
+        name=experiment.name,
+        state="running (crashed)" if crashed else status,
+        owner=owner,
+        counts=Counts(
+            total=summary.row["n_narratives_total"],
+            answered=summary.n_results - n_errors,
+            errors=n_errors,
+        ),
+        last_alive=from_text(last.last_seen_at) if last else None,
+        summary=summary,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """One experiment in detail."""
+
+    view: ExperimentView
+    dataset: Dataset
+    left_out: Mapping[str, int]
+    rate: float | None  # narratives per second, in the last session
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def view_status(database: Database, experiment: Experiment) -> StatusView:
+    """Everything that `status` shows, counted now."""
+    view = view_experiment(database, experiment)
+    prompt_tokens, completion_tokens = token_sums(database, experiment.experiment_key)
+    sessions = view.summary.sessions
+    return StatusView(
+        view=view,
+        dataset=get_dataset(database, experiment.dataset_id),
+        left_out=left_out_counts(database, experiment.dataset_id),
+        rate=_session_rate(sessions[-1]) if sessions else None,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+    )
+
+
+def _session_rate(session: SessionRow) -> float | None:
+    seconds = (from_text(session.last_seen_at) - from_text(session.started_at)).total_seconds()
+    return session.n_results / seconds if seconds > 0 and session.n_results else None
+
+
+def view_json(view: ExperimentView) -> dict[str, Any]:
+    """An experiment as one JSON object: the table's columns, the state, the owner, the counts."""
+    values = {
+        name: _iso(value) if name in _TIMES else value
+        for name, value in view.summary.row.items()
+        if name != "experiment_key"
+    }
+    owner = view.owner
+    counts = view.counts
+    return {
+        **values,
+        "state": view.state,
+        "owner": owner and {"host": owner.host, "pid": owner.pid, "since": iso(owner.since)},
+        "total": counts.total,
+        "completed": counts.completed,
+        "answered": counts.answered,
+        "errors": counts.errors,
+        "remaining": counts.remaining,
+    }
+
+
+_TIMES = frozenset(
+    ("created_at", "start_time", "end_time", "last_progress_update", "estimated_completion_time")
+)
+
+
+def iso(time: datetime) -> str:
+    """A time as JSON and logs print it: ISO 8601 in UTC."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _iso(value: str | None) -> str | None:
+    return None if value is None else iso(from_text(value))
