@@ -45,5 +45,5 @@ def build(source: Path, target: Path) -> int:
 
 
 if __name__ == "__main__":
-    target = HERE / "narratives.xlsx"
+    target = HERE.parent / "src" / "overnight" / "examples" / "narratives.xlsx"
     print(build(HERE / "source" / "narratives.jsonl", target), "rows written to", target)

@@ -22,10 +22,10 @@ from overnight.events import Committed, Handler, Progressed
 from overnight.parse.schema import answer_schema
 from overnight.plan import Plan
 from overnight.record import Recorder
-from overnight.run import Parts
 from overnight.session import Session
 from overnight.store.database import Database, open_database
 from overnight.views import Meter
+from overnight.work import Parts
 
 DATABASE_VARIABLES = ("OVERNIGHT_DB", "EXPERIMENTS_DB")
 DEFAULT_DATABASE = "overnight.db"

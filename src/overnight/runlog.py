@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from pathlib import Path
+from typing import Self
 
 from overnight.config.expand import Secrets
 from overnight.domain.outcome import Fault
@@ -28,7 +29,7 @@ class RunLog:
         self._secrets = secrets
         self._progress_at = 0.0
 
-    def __enter__(self) -> "RunLog":
+    def __enter__(self) -> Self:
         self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self.file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
         self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
@@ -37,7 +38,7 @@ class RunLog:
         formatter.datefmt = "%Y-%m-%dT%H:%M:%S"
         formatter.converter = time.gmtime
         self._handler.setFormatter(formatter)
-        self._logger = logging.Logger("overnight.run")  # not registered: no other handler sees it
+        self._logger = logging.Logger("overnight.run")  # noqa: LOG001 - no other handler may see it
         self._logger.addHandler(self._handler)
         return self
 
@@ -61,12 +62,12 @@ class RunLog:
         elif isinstance(event, Progressed):
             self._progress(event)
         elif isinstance(event, Draining):
-            self._write(f"{event.by}: waiting up to {event.seconds:g} s for {event.in_flight} calls")
+            self._write(
+                f"{event.by}: waiting up to {event.seconds:g} s for {event.in_flight} calls"
+            )
         elif isinstance(event, SessionEnded):
             c = event.counts
-            self._write(
-                f"======== {event.status}" + (f": {event.reason}" if event.reason else "")
-            )
+            self._write(f"======== {event.status}" + (f": {event.reason}" if event.reason else ""))
             self._write(
                 f"completed {c.completed}, errors {c.errors}, remaining {c.remaining}; "
                 f"{event.elapsed:.1f} s"

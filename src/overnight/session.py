@@ -62,9 +62,7 @@ def begin(
         raise
 
 
-def _begin(
-    database: Database, experiment: Experiment, config: Config, concurrency: int
-) -> Session:
+def _begin(database: Database, experiment: Experiment, config: Config, concurrency: int) -> Session:
     key, now = experiment.experiment_key, time.time()
     with database.write() as connection:
         dead = end_dead_sessions(connection, key)
@@ -105,7 +103,9 @@ def _notes(experiment: Experiment, dead: list[SessionRow], n_lost: int) -> tuple
         notes.append("this experiment had been cancelled; it goes on now")
     for session in dead:
         at = from_text(session.last_seen_at).astimezone()
-        notes.append(f"the last session died about {at:%Y-%m-%d %H:%M:%S}; nothing it recorded is lost")
+        notes.append(
+            f"the last session died about {at:%Y-%m-%d %H:%M:%S}; nothing it recorded is lost"
+        )
     if n_lost:
         calls = "1 call" if n_lost == 1 else f"{n_lost} calls"
         notes.append(f"at most {calls} of it may have been paid for without an answer on record")

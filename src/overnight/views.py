@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from overnight.domain.experiment import Counts, Experiment, Status
+from overnight.events import Progressed
 from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.datasets import Dataset, get_dataset, left_out_counts
@@ -103,6 +104,7 @@ class StatusView:
     dataset: Dataset
     left_out: Mapping[str, int]
     rate: float | None  # narratives per second, in the last session
+    eta: datetime | None  # as the owner reckons it
     prompt_tokens: int
     completion_tokens: int
 
@@ -117,9 +119,14 @@ def view_status(database: Database, experiment: Experiment) -> StatusView:
         dataset=get_dataset(database, experiment.dataset_id),
         left_out=left_out_counts(database, experiment.dataset_id),
         rate=_session_rate(sessions[-1]) if sessions else None,
+        eta=_maybe(view.summary.row["estimated_completion_time"]),
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
     )
+
+
+def _maybe(text: str | None) -> datetime | None:
+    return None if text is None else from_text(text)
 
 
 def _session_rate(session: SessionRow) -> float | None:
@@ -160,3 +167,49 @@ def iso(time: datetime) -> str:
 
 def _iso(value: str | None) -> str | None:
     return None if value is None else iso(from_text(value))
+
+
+def duration(seconds: float) -> str:
+    """A span of time as people say it: 4.2 s, 12m 05s, 1h 52m, 2d 03h."""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    minutes, secs = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours:02d}h"
+    return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {secs:02d}s"
+
+
+def rate_text(rate: float | None) -> str:
+    """Narratives per second; per minute where that says more."""
+    if rate is None:
+        return "rate unknown yet"
+    return f"{rate:,.2f}/s" if rate >= 0.1 else f"{rate * 60:.2f}/min"  # noqa: PLR2004
+
+
+def percent(part: int, whole: int) -> str:
+    """A share, rounded down, so that 100.0% means all."""
+    return f"{part * 1000 // whole / 10 if whole else 100.0:.1f}%"
+
+
+def local_time(at: datetime) -> str:
+    """A time on the user's clock, to the minute."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
+
+
+def progress_line(p: Progressed) -> str:
+    """Where a run stands, as one line for a log or a file."""
+    eta = f"ETA {local_time(p.eta)}" if p.eta else "ETA unknown yet"
+    return (
+        f"[PROGRESS] {p.completed:,}/{p.total:,} ({percent(p.completed, p.total)}) | "
+        f"{rate_text(p.rate)} | {eta} | elapsed {duration(p.elapsed)} | errors {p.errors:,}"
+    )
+
+
+def short_count(n: int) -> str:
+    """A large number in few characters: 950, 12.3k, 4.5M."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if n >= size:
+            return f"{n / size:.1f}{letter}"
+    return str(n)

@@ -1,6 +1,5 @@
 """Any server that speaks OpenAI's chat completions: LM Studio, Ollama, vLLM, llama.cpp, OpenAI."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,14 +80,14 @@ class OpenAIClient:
                 body = await response.content.read(_LARGEST_BODY)
                 while chunk := await response.content.read(_LARGEST_BODY - len(body)):
                     body += chunk
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return no_answer(f"no answer within {self._endpoint.timeout:g} s (timeout_sec)")
         except aiohttp.ClientConnectorError as error:
             return no_answer(f"cannot connect to {error.host}:{error.port} ({error.strerror})")
         except (aiohttp.ClientError, OSError) as error:
             return no_answer(f"the connection broke ({type(error).__name__})")
         if response.status == 200:  # noqa: PLR2004 - the status itself
-            return self._read(body, request)
+            return self._read(body)
         fault = from_status(
             response.status,
             {name.lower(): value for name, value in response.headers.items()},
@@ -111,7 +110,7 @@ class OpenAIClient:
             body.setdefault("response_format", self._format)
         return _encode(body).encode("utf-8", "replace")
 
-    def _read(self, body: bytes, request: Request) -> Reply | Fault:
+    def _read(self, body: bytes) -> Reply | Fault:
         try:
             data = json.loads(body)
             choice = data["choices"][0]

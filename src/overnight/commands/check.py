@@ -102,9 +102,7 @@ async def _call(config: Config, client: Client) -> TestCall:
     """Call with an invented text; a second time where the server takes no JSON schema."""
     values = config.values
     job = Job(Narrative(0, 0, "invented", "check", INVENTED_TEXT))
-    request = render(
-        job, values.prompt.system_prompt, values.prompt.user_template, values.run.seed
-    )
+    request = render(job, values.prompt.system_prompt, values.prompt.user_template, values.run.seed)
     await client.open()
     try:
         started = time.perf_counter()

@@ -39,8 +39,18 @@ def opened(name: str, db: Path | str | None) -> Iterator[Opened]:
         database.close()
 
 
+def declared(name: str = "latest", *, db: Path | str | None = None) -> AnswerSpec:
+    """The answer that an experiment asks for."""
+    with opened(name, db) as it:
+        return it.spec
+
+
 def results(
-    name: str = "latest", *, db: Path | str | None = None, with_text: bool = False
+    name: str = "latest",
+    *,
+    db: Path | str | None = None,
+    with_text: bool = False,
+    errors_only: bool = False,
 ) -> Iterator[Result]:
     """Every result of an experiment in dataset order, read as you go."""
     with opened(name, db) as it:
@@ -50,6 +60,7 @@ def results(
             it.experiment.dataset_id,
             it.spec,
             with_text=with_text,
+            errors_only=errors_only,
         )
 
 
@@ -62,13 +73,16 @@ class Measured:
     metrics: Metrics
 
 
-def metrics(name: str = "latest", *, db: Path | str | None = None) -> Measured:
-    """The metrics of an experiment as it stands."""
+def metrics(
+    name: str = "latest", *, db: Path | str | None = None, first: int | None = None
+) -> Measured:
+    """The metrics of an experiment as it stands; with `first`, of so many narratives only."""
     with opened(name, db) as it:
+        counted = label_counts(it.database, it.experiment.experiment_key, first=first)
         return Measured(
             experiment=it.experiment,
             counts=counts(it.database, it.experiment),
-            metrics=measure(label_counts(it.database, it.experiment.experiment_key), it.spec),
+            metrics=measure(counted, it.spec),
         )
 
 
@@ -102,7 +116,5 @@ def export(
             it.database, key, it.experiment.dataset_id, it.spec, with_text=with_text
         )
         folder = out or folder_of(it.database, "exports", it.experiment.experiment_id)
-        files = write_files(
-            rows, it.spec, folder, formats, with_text=with_text, on_rows=on_rows
-        )
+        files = write_files(rows, it.spec, folder, formats, with_text=with_text, on_rows=on_rows)
         return Exported(files, counts(it.database, it.experiment))

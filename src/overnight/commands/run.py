@@ -17,7 +17,6 @@ from overnight.errors import RefusedError
 from overnight.events import Handler, Said
 from overnight.ingest.load import load_dataset
 from overnight.report.metrics import measure
-from overnight.run import StopRequest
 from overnight.store.database import Database
 from overnight.store.datasets import Dataset, left_out_counts
 from overnight.store.experiments import (
@@ -29,6 +28,7 @@ from overnight.store.experiments import (
 )
 from overnight.store.results import label_counts
 from overnight.store.times import as_text
+from overnight.work import StopRequest
 
 
 def run(
@@ -54,9 +54,7 @@ def run(
             return _already_complete(database, experiment, config)
         if not is_new:
             handler(Said(f"going on with {experiment.experiment_id} ({experiment.name})"))
-        return carry_out(
-            database, experiment, config, handler=handler, stop=stop or StopRequest()
-        )
+        return carry_out(database, experiment, config, handler=handler, stop=stop or StopRequest())
     finally:
         database.close()
 
@@ -173,9 +171,7 @@ def _columns(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:
 
 
 def _already_complete(database: Database, experiment: Experiment, config: Config) -> RunResult:
-    measured = measure(
-        label_counts(database, experiment.experiment_key), config.values.answer
-    )
+    measured = measure(label_counts(database, experiment.experiment_key), config.values.answer)
     return RunResult(
         experiment_id=experiment.experiment_id,
         name=experiment.name,

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from overnight.app import concurrency_of, folder_of, make_client, wire
@@ -14,12 +14,12 @@ from overnight.errors import OvernightError, SupersededError
 from overnight.events import Handler, Said, SessionEnded, SessionOpened, broadcast
 from overnight.report.export import export
 from overnight.report.metrics import Metrics, measure
-from overnight.run import StopRequest, run_to_end
 from overnight.runlog import RunLog
 from overnight.session import Ending, Session, begin, end
 from overnight.store.database import Database
 from overnight.store.experiments import get_experiment
 from overnight.store.results import iterate_results, label_counts
+from overnight.work import StopRequest, run_to_end
 
 
 @dataclass(frozen=True, slots=True)

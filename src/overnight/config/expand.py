@@ -9,7 +9,7 @@ _VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SHORTEST_SECRET = 4  # hiding "1" wherever it stands would hide everything
 
 
-class Unset(Exception):  # noqa: N818 - never leaves this package
+class Unset(Exception):
     """A variable that the file names is not in the environment."""
 
     def __init__(self, name: str, path: tuple[str | int, ...]) -> None:

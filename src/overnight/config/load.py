@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,13 +120,13 @@ def _inline_files(
             if (name := prompt.pop(key, None)) is None:
                 continue
             line = _line(tree, ("prompt", key))
-            where = {"file": file, "line": line, "field": f"prompt.{key}"}
+            wrong = partial(ConfigError, file=file, line=line, field=f"prompt.{key}")
             if prompt.get(text_key) is not None:
-                raise ConfigError(f"{text_key} is given as well; keep one of the two", **where)
+                raise wrong(f"{text_key} is given as well; keep one of the two")
             try:
                 prompt[text_key] = resolve_path(str(name), base).read_text(encoding="utf-8-sig")
             except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(f"{name} cannot be read: {error}", **where) from None
+                raise wrong(f"{name} cannot be read: {error}") from None
     data = stored.get("data")
     if isinstance(data, dict) and isinstance(data.get("file"), str) and "${" not in data["file"]:
         data["file"] = str(resolve_path(data["file"], base))

@@ -44,6 +44,7 @@ class LeftOut:
 LEFT_OUT_REASONS = (
     "empty text",
     "empty id",
+    "empty type",
     "duplicate key, same text",
     "duplicate key, different text",
 )

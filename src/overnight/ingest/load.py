@@ -35,13 +35,16 @@ def load_dataset(
     `say` is told when there is something to wait for. Raises DataError where the file cannot be
     read or holds no usable narrative.
     """
-    source = open_source(data, data.file)
-    if known := find_dataset(database, source.checksum, mapping_json):
-        return known
-    with _LoaderLock(database, say):
+    with open_source(data, data.file) as source:
         if known := find_dataset(database, source.checksum, mapping_json):
-            return known  # somebody else has loaded it meanwhile
-        return _load(database, source, data.file, mapping_json)
+            return known
+        with _LoaderLock(database, say):
+            if known := find_dataset(database, source.checksum, mapping_json):
+                return known  # somebody else has loaded it meanwhile
+            dataset = _load(database, source, data.file, mapping_json)
+        for note in source.notes:
+            say(note)
+        return dataset
 
 
 def _load(database: Database, source: Source, file: Path, mapping_json: str) -> Dataset:
@@ -49,16 +52,17 @@ def _load(database: Database, source: Source, file: Path, mapping_json: str) -> 
         database, source.checksum, mapping_json, data_source=str(file), layout=source.layout
     )
     try:
-        if _copy(database, dataset_id, source.narratives()) == 0:
-            raise DataError(f"{file} holds no usable narrative: every text or id is empty")
+        _copy(database, dataset_id, source.narratives(), file)
     except BaseException:
         drop_dataset(database, dataset_id)
         raise
     return finish_dataset(database, dataset_id, source.odd_labels, time.time())
 
 
-def _copy(database: Database, dataset_id: int, rows: Iterator[SourceNarrative | LeftOut]) -> int:
-    """Write the rows, a chunk per transaction; how many narratives are usable."""
+def _copy(
+    database: Database, dataset_id: int, rows: Iterator[SourceNarrative | LeftOut], file: Path
+) -> None:
+    """Write the rows, a chunk per transaction. Raises DataError if none is usable."""
     n_usable = 0
     while chunk := list(itertools.islice(rows, _CHUNK)):
         usable = [row for row in chunk if isinstance(row, SourceNarrative)]
@@ -67,7 +71,8 @@ def _copy(database: Database, dataset_id: int, rows: Iterator[SourceNarrative | 
         left_out += [_duplicate(row, same_text=same) for _, row, same in duplicates]
         add_left_out(database, dataset_id, sorted(left_out, key=lambda row: row.source_row))
         n_usable += len(usable) - len(duplicates)
-    return n_usable
+    if n_usable == 0:
+        raise DataError(f"{file} holds no usable narrative: every text or id is empty")
 
 
 def _duplicate(row: SourceNarrative, *, same_text: bool) -> LeftOut:

@@ -76,11 +76,11 @@ class PerRow:
     name: str = "long"
 
     def split(self, row: int, cells: Cells) -> Split:
-        """One part. Without a type there is no key either: left out as `empty id`."""
+        """One part. Without a type there is no key either: left out as `empty type`."""
         kind = (cells[1] or "").strip().lower()
         incident = joined_id(cells[:1])
         if not kind:
-            return [LeftOut(row, incident or None, None, "empty id")]
+            return [LeftOut(row, incident or None, None, "empty type")]
         labels = label_at(cells, self.label), label_at(cells, self.case_label)
         return [_part(row, incident, kind, cells[2], labels)]
 

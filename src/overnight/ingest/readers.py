@@ -119,7 +119,7 @@ def _open(path: Path) -> int:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-class NotOneValue(ValueError):  # noqa: N818 - it says what the cell is
+class NotOneValue(ValueError):
     """A cell holds a list, an object or bytes."""
 
 

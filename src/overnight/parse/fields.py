@@ -23,7 +23,7 @@ _SEPARATORS = re.compile(r"[,;\n]")
 _NOTHING = frozenset({"", "-", "none", "null", "nil", "n/a", "na", "no", "false", "[]", "{}"})
 
 
-class Mismatch(Exception):  # noqa: N818 - never leaves this package
+class Mismatch(Exception):
     """A value that cannot be what was declared."""
 
 
@@ -195,9 +195,8 @@ def _declared(field: AnswerField, value: object, repairs: set[Repair]) -> str:
 
 
 def _word(value: object, repairs: set[Repair], of_text: Repair | None = None) -> str:
-    """The text of a quoted or unquoted word, and the repair that taking it amounts to."""
+    """The text of a quoted or unquoted word, and the repair that taking a quoted one is."""
     if isinstance(value, Bare):
-        repairs.add(Repair.UNQUOTED_VALUE)
         return value.text
     if not isinstance(value, str):
         raise Mismatch

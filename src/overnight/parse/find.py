@@ -76,5 +76,5 @@ def around(outside: str) -> set[Repair]:
             repairs.add(kind)
         outside = rest
     if words := outside.strip():
-        repairs.add(Repair.WRAPPER if not words.strip("[], \t\r\n") else Repair.PROSE)
+        repairs.add(Repair.WRAPPER if not words.strip("[]{}, \t\r\n") else Repair.PROSE)
     return repairs

@@ -52,14 +52,18 @@ class Found:
 
 
 _BLANK = re.compile(quoted.BLANK)
-_KEY = re.compile(rf"(?:({quoted.QUOTED_KEY})|({quoted.BARE_KEY})){quoted.BLANK}([:\uff1a])")
+_KEY = re.compile(rf"(?:({quoted.QUOTED_KEY})|({quoted.BARE_KEY}))(?={quoted.COLON})")
 _PART_OF_KEY = re.compile(
     rf"(?!\d)[{quoted.OPENING}]?[^{quoted.OPENING}:\uff1a,}}\]\n]{{0,200}}+[{quoted.OPENING}]?\s*+\Z"
 )
 _NEXT_KEY = re.compile(rf"{quoted.QUOTED_KEY}{quoted.COLON}")
 _END = re.compile(quoted.END)
+_JSON_BLANKS = " \t\r\n"
 _COMMA = re.compile(quoted.COMMA)
-_BARE = re.compile(r"(?:(?!//|/\*)[^,\uff0c}\]\[{\n\"\u201c\u201d`#]){1,80}+")
+_BARE = re.compile(  # a number of any length, or some words
+    r"(?![,\uff0c}\]\[{\n\"\u201c\u201d`#]|//|/\*|\Z)[\-+.0-9eE]*+"
+    r"(?:(?!//|/\*)[^,\uff0c}\]\[{\n\"\u201c\u201d`#]){0,80}+"
+)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*+)(\.[0-9]++)?([eE][+-]?[0-9]++)?")
 _WORDS = {"true": True, "false": False, "null": None}
 _PYTHON_WORDS = _WORDS | {"none": None}
@@ -123,11 +127,13 @@ class _Reader:
     def _key(self) -> str | None:
         match = _KEY.match(self.text, self.at)
         if match is None:
-            self._stop(cut=_PART_OF_KEY.match(self.text, self.at) is not None)
+            self._stop(part=_PART_OF_KEY.match(self.text, self.at))
             return None
         self.at = match.end()
-        if match[3] != ":":
+        self._skip_blank()
+        if self.text[self.at] != ":":
             self.repairs.add(Repair.PUNCTUATION)
+        self.at += 1
         if match[2] is not None:
             self.repairs.add(Repair.UNQUOTED_KEY)
             return match[2]
@@ -164,8 +170,9 @@ class _Reader:
         if match is None or self._at_end():
             self._stop()
             return None
-        self.at = match.end()
-        return self._meaning(match[0].strip())
+        word = match[0].rstrip()
+        self.at += len(word)
+        return self._meaning(word)
 
     def _meaning(self, word: str) -> object:
         if word in _WORDS:
@@ -176,6 +183,7 @@ class _Reader:
         if word.casefold() in _PYTHON_WORDS:
             self.repairs.add(Repair.PYTHON_LITERAL)
             return _PYTHON_WORDS[word.casefold()]
+        self.repairs.add(Repair.UNQUOTED_VALUE)
         return Bare(word)
 
     def _separated(
@@ -212,14 +220,15 @@ class _Reader:
 
     def _skip_blank(self) -> None:
         match = _BLANK.match(self.text, self.at)
-        if match is None or match.end() == self.at:
+        if match is None:
             return
-        if not match[0].isspace():
-            self.repairs.add(Repair.COMMENT)
+        if match[0].strip(_JSON_BLANKS):
+            self.repairs.add(Repair.PUNCTUATION if match[0].isspace() else Repair.COMMENT)
         self.at = match.end()
 
     def _at_end(self) -> bool:
         return _END.match(self.text, self.at) is not None
 
-    def _stop(self, *, cut: bool = False) -> None:
-        self.state = "cut" if cut or self._at_end() else "broken"
+    def _stop(self, part: re.Match[str] | None = None) -> None:
+        self.at = part.end() if part else self.at
+        self.state = "cut" if self._at_end() else "broken"

@@ -24,13 +24,16 @@ COLON = rf"{BLANK}[:\uff1a]"
 END = r"(?:\Z|```|~~~)"  # the object is over, whether it was closed or not
 COMMA = r"[,\uff0c]"
 
-AFTER_MEMBER = re.compile(
-    rf"{BLANK}(?:\}}|{COMMA}{BLANK}(?:(?:{QUOTED_KEY}|{BARE_KEY}){COLON}|\}}|{END})"
-    rf"|{QUOTED_KEY}{COLON}|{END})"
-)
+PART_OF_KEY = rf"[{OPENING}][^{OPENING}:\n]{{0,200}}+[{OPENING}]?\s*+\Z"
 VALUE_START = rf"(?:[{OPENING}\[{{]|-?\d|(?:true|false|null|True|False|None)\b)"
+
+# What may follow a text. Only the end of everything, which proves little, is captured as a group.
+AFTER_MEMBER = re.compile(
+    rf"{BLANK}(?:\}}|{COMMA}{BLANK}(?:(?:{QUOTED_KEY}|{BARE_KEY}){COLON}|\}}"
+    rf"|({PART_OF_KEY}|{END}))|{QUOTED_KEY}{COLON}|({END}))"
+)
 AFTER_ITEM = re.compile(
-    rf"{BLANK}(?:\]|{COMMA}{BLANK}(?:{VALUE_START}|\]|{END})|[\"'\u201c\u2018]|{END})"
+    rf"{BLANK}(?:\]|{COMMA}{BLANK}(?:{VALUE_START}|\]|({END}))|[\"'\u201c\u2018]|({END}))"
 )
 # The quotes that may close what each quote opens, and the text up to the next of them.
 _CLOSERS = {
@@ -50,7 +53,7 @@ _UP_TO = {
 OPENERS = frozenset(_UP_TO)
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "\\": "\\", "/": "/"}
 
 
@@ -66,15 +69,23 @@ def read_quoted(text: str, at: int, after: re.Pattern[str], repairs: set[Repair]
 
     `after` is what must follow a closing quote here. Takes time linear in what it reads.
     """
-    opener, place = text[at], at + 1
+    opener, place, inner = text[at], at + 1, False
     while piece := _UP_TO[opener].match(text, place):
         place = piece.end()
-        if after.match(text, place):
-            if opener != '"':
-                repairs.add(Repair.QUOTES)
+        follows = after.match(text, place)
+        # Of several quotes before a cut, no one is known to be the last.
+        if follows and not (inner and follows.lastindex):
+            _note(opener, repairs, inner=inner)
             return Quoted(unescape(text[at + 1 : place - 1], opener, repairs), place)
-        repairs.add(Repair.INNER_QUOTE)
+        inner = True
     return None
+
+
+def _note(opener: str, repairs: set[Repair], *, inner: bool) -> None:
+    if opener != '"':
+        repairs.add(Repair.QUOTES)
+    if inner:
+        repairs.add(Repair.INNER_QUOTE)
 
 
 def unescape(raw: str, quote: str, repairs: set[Repair]) -> str:
@@ -86,11 +97,9 @@ def unescape(raw: str, quote: str, repairs: set[Repair]) -> str:
 
     def meaning(match: re.Match[str]) -> str:
         code = match[1]
-        if len(code) > 1:
-            return chr(int(code[1:], 16))
-        if code not in _ESCAPED and code != quote:
+        if code[0] != "u" and code not in _ESCAPED and code != quote:
             repairs.add(Repair.ESCAPE)
-        return _ESCAPED.get(code, code)
+        return chr(int(code[1:], 16)) if len(code) > 1 else _ESCAPED.get(code, code)
 
     decoded = _ESCAPE.sub(meaning, raw)
     return _join_surrogates(decoded) if "\\u" in raw else decoded

@@ -8,7 +8,7 @@ from functools import lru_cache
 from overnight.domain.answer import Answer, AnswerSpec, Unreadable, Value
 from overnight.parse import find, reasons
 from overnight.parse.fields import check_of
-from overnight.parse.loose import Found
+from overnight.parse.loose import Found, LooseObject
 from overnight.parse.reading import Reading, plain, read_fields
 from overnight.parse.reasoning import answer_part
 from overnight.parse.repairs import Repair, named
@@ -50,7 +50,11 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-_decode = json.JSONDecoder(object_pairs_hook=_unique_keys).decode
+def _no_constant(word: str) -> object:
+    raise ValueError(f"{word} is not JSON")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_no_constant).decode
 
 
 class Reader:
@@ -94,18 +98,16 @@ class Reader:
         return values
 
     def _searched(self, text: str, *, cut: bool) -> Answer | Unreadable:
-        region = answer_part(text).strip()
+        repairs: set[Repair] = set()
+        region = answer_part(text, repairs).strip()
         if not region:
             return Unreadable(reasons.ONLY_REASONING if text else reasons.EMPTY)
         if len(region) > MAX_SEARCHED:
             return Unreadable(reasons.too_long(len(region), MAX_SEARCHED))
         inner = find.unquoted(region)
-        search = _Search(self._spec, self._names, inner)
-        if region != text:
-            search.repairs.add(Repair.REASONING)
         if inner != region:
-            search.repairs.add(Repair.WRAPPER)
-        return search.result(cut=cut)
+            repairs.add(Repair.WRAPPER)
+        return _Search(self._spec, self._names, inner, repairs).result(cut=cut)
 
 
 def _unwrapped(text: str) -> Iterator[tuple[str, set[Repair]]]:
@@ -125,9 +127,11 @@ def _unwrapped(text: str) -> Iterator[tuple[str, set[Repair]]]:
 class _Search:
     """The objects of one text, read one after the other."""
 
-    def __init__(self, spec: AnswerSpec, names: frozenset[str], text: str) -> None:
+    def __init__(
+        self, spec: AnswerSpec, names: frozenset[str], text: str, repairs: set[Repair]
+    ) -> None:
         self._spec, self._names, self._text = spec, names, text
-        self.repairs: set[Repair] = set()
+        self._repairs = repairs
         self._answer: Reading | None = None
         self._failed: Reading | None = None
         self._outside: list[str] = []
@@ -140,38 +144,42 @@ class _Search:
         if self._answer is None:
             return Unreadable(self._failed.reason if self._failed else reasons.NO_OBJECT)
         last = self._text[self._at :]
-        if cut and self._goes_on(last):
+        if cut and Repair.REASONING not in self._repairs and self._goes_on(last):
             return Unreadable(reasons.NOT_FINAL)
-        self.repairs |= find.around("\n".join([*self._outside, last]))
-        return Answer(self._answer.values, named(self.repairs | self._answer.repairs))
+        repairs = self._repairs | find.around("\n".join([*self._outside, last]))
+        return Answer(self._answer.values, named(repairs | self._answer.repairs))
 
     def _take(self, found: Found) -> bool:
         """Read `found`; False if it contradicts the answer."""
-        candidates = list(find.with_fields(found.object, self._names))
-        for candidate in candidates:
-            reading = read_fields(self._spec, candidate)
-            reading.repairs |= found.repairs
-            if candidate is not found.object:
-                reading.repairs.add(Repair.WRAPPER)
-            if found.opened:
-                reading.repairs.add(Repair.OPENING_BRACE)
-            if not self._agrees(reading):
-                return False
-        if candidates:
+        readings = [
+            self._reading(found, candidate)
+            for candidate in find.with_fields(found.object, self._names)
+        ]
+        if not all(map(self._agrees, readings)):
+            return False
+        if any(reading.valid for reading in readings):
             self._outside.append(self._text[self._at : found.start])
             self._at = found.end
         return True
 
+    def _reading(self, found: Found, candidate: LooseObject) -> Reading:
+        reading = read_fields(self._spec, candidate)
+        reading.repairs |= found.repairs
+        if candidate is not found.object:
+            reading.repairs.add(Repair.WRAPPER)
+        if found.opened:
+            reading.repairs.add(Repair.OPENING_BRACE)
+        return reading
+
     def _agrees(self, reading: Reading) -> bool:
-        if self._answer is None:
+        if self._answer is not None:
             if reading.valid:
-                self._answer = reading
-            else:
-                self._failed = reading
-            return True
-        if reading.contradicts(self._answer):
-            return False
-        self.repairs.add(Repair.REPEATED)
+                self._repairs.add(Repair.REPEATED)
+            return not reading.contradicts(self._answer)
+        if reading.valid:
+            self._answer = reading
+        else:
+            self._failed = reading
         return True
 
     def _goes_on(self, last: str) -> bool:

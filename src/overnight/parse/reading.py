@@ -11,31 +11,29 @@ from overnight.parse.repairs import Repair
 
 @dataclass(slots=True)
 class Reading:
-    """What an object says: every valid value, and the problems that make it no answer."""
+    """What an object says: every valid value, and what makes it no answer."""
 
     values: dict[str, Value] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    incomplete: list[str] = field(default_factory=list)  # required fields that were cut off
+    wrong: list[str] = field(default_factory=list)  # values that cannot be what was declared
+    lacking: list[str] = field(default_factory=list)  # required fields that are not there
+    incomplete: list[str] = field(default_factory=list)  # names of required fields cut off
     repairs: set[Repair] = field(default_factory=set)
 
     @property
     def valid(self) -> bool:
         """Whether this is an answer."""
-        return not self.problems and not self.incomplete
+        return not (self.wrong or self.lacking or self.incomplete)
 
     @property
     def reason(self) -> str:
         """Why it is none."""
-        return self.problems[0] if self.problems else reasons.cut_before(self.incomplete)
+        return next(iter(self.wrong + self.lacking), reasons.cut_before(self.incomplete))
 
     def contradicts(self, answer: "Reading") -> bool:
         """Whether it says something else than the earlier, valid `answer`."""
-        if self.valid:
+        if self.valid or self.wrong:
             return self.values != answer.values
-        return any(
-            name not in answer.values or answer.values[name] != value
-            for name, value in self.values.items()
-        )
+        return any(answer.values.get(name) != value for name, value in self.values.items())
 
 
 def read_fields(spec: AnswerSpec, found: LooseObject) -> Reading:
@@ -51,7 +49,7 @@ def read_fields(spec: AnswerSpec, found: LooseObject) -> Reading:
         else:
             _read(one, members, reading)
     if found.state == "broken":
-        reading.problems.append(reasons.MALFORMED)
+        reading.lacking.append(reasons.MALFORMED)
     if found.state == "cut":
         reading.repairs.add(Repair.TRUNCATED)
     return reading
@@ -86,13 +84,13 @@ def _absent(one: AnswerField, found: LooseObject, *, cut: bool, reading: Reading
     if cut or found.state != "whole":
         reading.incomplete.append(one.name)
     else:
-        reading.problems.append(reasons.of_field(one, reasons.MISSING))
+        reading.lacking.append(reasons.of_field(one, reasons.MISSING))
 
 
 def _read(one: AnswerField, members: list[Member], reading: Reading) -> None:
     values = [_value(one, member.value, reading) for member in members]
     if any(value != values[0] for value in values):
-        reading.problems.append(reasons.of_field(one, reasons.TWICE))
+        reading.wrong.append(reasons.of_field(one, reasons.TWICE))
     elif values[0] is not None:
         reading.values[one.name] = values[0]
 
@@ -104,5 +102,5 @@ def _value(one: AnswerField, value: object, reading: Reading) -> Value:
     try:
         return convert(one, value, reading.repairs)
     except Mismatch:
-        reading.problems.append(reasons.of_field(one, reasons.mismatch(one, value)))
+        reading.wrong.append(reasons.of_field(one, reasons.mismatch(one, value)))
         return None

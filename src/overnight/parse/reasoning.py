@@ -6,11 +6,13 @@ thinking that began in the prompt. Both leave too little rather than too much.
 
 import re
 
+from overnight.parse.repairs import Repair
+
 _NAMES = r"(?:think|thinking|thoughts?|reasoning|reflection|scratchpad|analysis|seed:think)"
 _TAG = re.compile(
     rf"(<{_NAMES}(?:\s[^<>/]{{0,60}})?>|\[THINK\]|◁think▷"
-    r"|<\|(?:begin_of_thought|start_thinking)\|>|<\|channel>)"
-    rf"|</{_NAMES}\s?>|\[/THINK\]|◁/think▷|<\|(?:end_of_thought|end_thinking)\|>|<channel\|>",
+    r"|<\|(?:begin_of_thought|start_thinking|think)\|>|<\|channel>)"
+    rf"|</{_NAMES}\s?>|\[/THINK\]|◁/think▷|<\|(?:end_of_thought|end_thinking|/think)\|>|<channel\|>",
     re.IGNORECASE,
 )
 _MESSAGE_TOKEN = re.compile(r"<\|(start|channel|message|constrain|end|return|call)\|>")
@@ -20,32 +22,45 @@ _CHANNEL = re.compile(r"\s*(\w*)")
 _ANALYSIS, _FINAL = "analysis", "assistantfinal"
 
 
-def answer_part(text: str) -> str:
+def answer_part(text: str, repairs: set[Repair]) -> str:
     """`text` without thinking; `text` itself if it holds none. Linear in its length."""
-    return _outside_thinking(_final_messages(text))
+    said = _final_messages(text, repairs)
+    outside = _outside_thinking(said)
+    if outside is not said:
+        repairs.add(Repair.REASONING)
+    return outside
 
 
-def _final_messages(text: str) -> str:
+def _final_messages(text: str, repairs: set[Repair]) -> str:
     if _HAS_MESSAGES.search(text):
-        return "\n".join(_final_bodies(_MESSAGE_TOKEN.split(text)))
+        bodies = _final_bodies(_MESSAGE_TOKEN.split(text), repairs)
+        repairs.add(Repair.TOKEN)
+        return "\n".join(bodies)
     if not text.startswith(_ANALYSIS):
         return text
     _, final, answer = text.rpartition(_FINAL)
-    thinking = final or text[len(_ANALYSIS) : len(_ANALYSIS) + 1].isalpha()
-    return answer if thinking == final and final else "" if thinking else text
+    if not final and not text[len(_ANALYSIS) : len(_ANALYSIS) + 1].isalpha():
+        return text
+    repairs.add(Repair.REASONING)
+    return answer if final else ""
 
 
-def _final_bodies(pieces: list[str]) -> list[str]:
+def _final_bodies(pieces: list[str], repairs: set[Repair]) -> list[str]:
     """The messages of the final channel, from alternating texts and tokens."""
     bodies: list[str] = []
-    final = True
+    ours, final = True, True  # who speaks, and whether to the user
+    if pieces[0].strip():  # the channel was named in the prompt
+        repairs.add(Repair.REASONING)
     for token, piece in zip(pieces[1::2], pieces[2::2], strict=True):
         if token == "start":  # noqa: S105 - a role follows
-            final = piece.strip() in {"", "assistant"}
+            ours, final = piece.strip() in {"", "assistant"}, True
         elif token == "channel":  # noqa: S105 - its name follows
-            final = final and _channel(piece) == "final"
-        elif token == "message" and final:  # noqa: S105 - the text follows
-            bodies.append(piece)
+            final = _channel(piece) == "final"
+        elif token == "message":  # noqa: S105 - the text follows
+            if ours and final:
+                bodies.append(piece)
+            elif piece.strip():
+                repairs.add(Repair.REASONING)
     return bodies
 
 

@@ -6,7 +6,7 @@ from overnight.domain.answer import AnswerField
 from overnight.parse.loose import Bare, LooseObject
 
 EMPTY = "the reply is empty"
-NO_OBJECT = "no JSON object in the reply"
+NO_OBJECT = "no JSON object with a field of the answer in the reply"
 ONLY_REASONING = "only reasoning in the reply, no answer after it"
 TWO_ANSWERS = "the reply holds two different answers"
 NOT_FINAL = "cut off while more was being written, so its object may not be the last word"

@@ -23,7 +23,7 @@ class Repair(StrEnum):
     QUOTES = "other quotes"  # single, curly or back quotes
     INNER_QUOTE = "unescaped quote"  # a quote inside a text
     ESCAPE = "wrong escape"  # \_ or \' inside a text
-    PUNCTUATION = "wide punctuation"  # full-width comma or colon
+    PUNCTUATION = "wide punctuation"  # full-width comma or colon, a blank that JSON does not know
     COMMENT = "comment removed"
     UNQUOTED_KEY = "unquoted key"
     UNQUOTED_VALUE = "unquoted value"  # yes, or the value of an enum

@@ -26,6 +26,8 @@ class Column:
     of: ItemType = "string"  # items of a list
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
 # What every export begins and ends with; the fields of the answer stand in between.
 _BEFORE: tuple[tuple[str, Kind], ...] = (
     ("row_num", "integer"),
@@ -90,7 +92,7 @@ def flat_cell(kind: Kind) -> Callable[[Cell], Cell] | None:
 
 def as_json(value: Cell) -> str:
     """A list as JSON text, readable (no escapes for letters beyond ASCII)."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _as_json(value)
 
 
 def as_iso(moment: Cell) -> Cell:

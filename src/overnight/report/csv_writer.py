@@ -28,7 +28,9 @@ def guard(text: Cell) -> Cell:
 
     A text that is a plain number ("-1" as a label) is shown as that number, so it stays.
     """
-    if isinstance(text, str) and _FORMULA.match(text) and not _PLAIN_NUMBER.fullmatch(text):
+    if not isinstance(text, str) or text[:1].isalnum():  # the usual case, and the fast one
+        return text
+    if _FORMULA.match(text) and not _PLAIN_NUMBER.fullmatch(text):
         return f"'{text}"
     return text
 

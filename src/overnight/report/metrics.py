@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from overnight.domain.agreement import Verdict, comparable, verdict
 from overnight.domain.answer import AnswerField, AnswerSpec, FieldType
 from overnight.domain.counts import ExperimentCounts, LabelCount
 from overnight.domain.narrative import as_binary
-from overnight.report.agreement import Verdict, comparable, verdict
 
 Z95 = 1.959963984540054
 _UNMEASURED = frozenset({Verdict.UNLABELLED, Verdict.ODD_LABEL, Verdict.NO_VALUE})

@@ -74,9 +74,7 @@ def open_database(path: Path, *, create: bool = False) -> Database:
         with database.read() as connection:
             version = _version(connection, path)
         if version == 0:
-            if not create:
-                raise DatabaseRefused(f"{path} is empty; --db PATH names another database")
-            _create_schema(database)
+            _create_schema(database, allowed=create)
     except BaseException:
         database.close()
         raise
@@ -108,8 +106,10 @@ def _version(connection: Connection, path: Path) -> int:
     return 0
 
 
-def _create_schema(database: Database) -> None:
+def _create_schema(database: Database, *, allowed: bool) -> None:
     """All tables and views in one transaction, or none; two creators make one schema."""
+    if not allowed:
+        raise DatabaseRefused(f"{database.path} is empty; --db PATH names another database")
     with database.write() as connection:
         if _version(connection, database.path) == SCHEMA_VERSION:
             return

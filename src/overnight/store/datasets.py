@@ -40,7 +40,16 @@ _COLUMNS = (
 
 
 def _dataset(row: Sequence[Any]) -> Dataset:
-    return Dataset(*row[:6], odd_labels=json.loads(row[6] or "{}"))
+    dataset_id, checksum, mapping, source, n_narratives, n_left_out, odd_labels = row
+    return Dataset(
+        dataset_id=dataset_id,
+        checksum=checksum,
+        mapping_json=mapping,
+        data_source=source,
+        n_narratives=n_narratives,
+        n_left_out=n_left_out,
+        odd_labels=json.loads(odd_labels or "{}"),
+    )
 
 
 def find_dataset(database: Database, checksum: str, mapping_json: str) -> Dataset | None:
@@ -125,9 +134,7 @@ def add_narratives(
     text is the same).
     """
     with database.write() as connection:
-        numbered = [
-            _narrative_row(dataset_id, next_row_num + i, row) for i, row in enumerate(rows)
-        ]
+        numbered = [_narrative_row(dataset_id, next_row_num + i, row) for i, row in enumerate(rows)]
         if connection.exec_driver_sql(_ADD, numbered).rowcount == len(rows):
             return []
         # Rare: some key is taken. Undo the chunk, find out which, and number the others anew.
@@ -227,4 +234,4 @@ def left_out_counts(database: Database, dataset_id: int) -> dict[str, int]:
             ),
             {"id": dataset_id},
         ).all()
-    return {reason: n for reason, n in rows}
+    return {str(reason): int(n) for reason, n in rows}

@@ -203,3 +203,25 @@ def counts_in(connection: Connection, experiment_key: int, n_total: int) -> Coun
         {"key": experiment_key},
     ).one()
     return Counts(total=n_total, answered=row[0] - row[1], errors=row[1])
+
+
+def raise_limit(
+    connection: Connection,
+    experiment_key: int,
+    *,
+    limit: int,
+    total: int,
+    stored: Mapping[str, Any],
+    binding: str,
+) -> None:
+    """Let the experiment cover more narratives; its stored configuration says so from now on."""
+    update_experiment(
+        connection,
+        experiment_key,
+        {
+            "max_narratives": limit,
+            "n_narratives_total": total,
+            "config_json": json.dumps(stored, ensure_ascii=False),
+            "binding_sha256": binding,
+        },
+    )

@@ -173,4 +173,3 @@ def _answer_columns(answer: Answer, spec: AnswerSpec) -> tuple[Any, ...]:
 
 def _as_column(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else _encode(value)
-

@@ -18,7 +18,8 @@ _PAGE = """
 
 # `status <> 'answered'` is what lets SQLite use the partial index.
 _HISTORY = """
-    SELECT a.narrative_id, count(*), sum(CASE WHEN a.error_category = 'parse_error' THEN 1 ELSE 0 END),
+    SELECT a.narrative_id, count(*),
+           sum(CASE WHEN a.error_category = 'parse_error' THEN 1 ELSE 0 END),
            min(CASE WHEN a.status = 'failed' THEN a.attempt_id END)
     FROM attempts a
     WHERE a.experiment_key = :experiment AND a.status <> 'answered'

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from overnight.domain.agreement import Verdict, verdict
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.counts import ExperimentCounts, LabelCount
 from overnight.domain.narrative import as_binary
@@ -22,7 +23,7 @@ _PAGE = """
            {text}, {raw}
     FROM narratives n
     JOIN results r ON r.experiment_key = :experiment AND r.narrative_id = n.narrative_id
-    WHERE n.dataset_id = :dataset AND n.row_num > :after
+    WHERE n.dataset_id = :dataset AND n.row_num > :after {only}
     ORDER BY n.row_num
     LIMIT :size"""
 
@@ -34,10 +35,12 @@ def iterate_results(
     spec: AnswerSpec,
     *,
     with_text: bool = False,
+    errors_only: bool = False,
 ) -> Iterator[Result]:
     """Every result in dataset order; a page per transaction, so memory stays flat."""
     query = text(
         _PAGE.format(
+            only="AND r.error_category IS NOT NULL" if errors_only else "",
             text="n.narrative_text" if with_text else "NULL",
             raw="r.raw_response" if with_text else "NULL",
         )
@@ -87,35 +90,41 @@ def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database 
 
 
 def is_correct(spec: AnswerSpec, label: str | None, primary: str | None) -> bool | None:
-    """Whether the primary answer equals the label; None where they cannot be compared."""
-    field = spec.primary_field
-    if field is None or label is None or primary is None:
-        return None
-    if field.type == "boolean":
-        gold = as_binary(label)
-        return None if gold is None else gold == (primary == "1")
-    if field.type == "enum":
-        return label.strip().casefold() == primary.strip().casefold()
+    """Whether the primary answer agrees with the label; None where they cannot be compared."""
+    said = verdict(spec.primary_field, label, primary)
+    if said in (Verdict.TRUE_POSITIVE, Verdict.TRUE_NEGATIVE, Verdict.SAME):
+        return True
+    if said in (Verdict.FALSE_POSITIVE, Verdict.FALSE_NEGATIVE, Verdict.DIFFERENT):
+        return False
     return None
 
 
-def label_counts(database: Database, experiment_key: int) -> ExperimentCounts:
-    """What metrics are computed from, counted in the database."""
+def label_counts(
+    database: Database, experiment_key: int, *, first: int | None = None
+) -> ExperimentCounts:
+    """What metrics are computed from, counted in the database.
+
+    With `first`, only of the first so many narratives of the dataset.
+    """
+    only = "" if first is None else "AND n.row_num <= :first"
+    values = {"key": experiment_key} if first is None else {"key": experiment_key, "first": first}
     with database.read() as connection:
         rows = connection.execute(
             text(
                 "SELECT n.narrative_type, n.label, r.primary_value, r.error_category, count(*)"
                 " FROM results r JOIN narratives n ON n.narrative_id = r.narrative_id"
-                " WHERE r.experiment_key = :key GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+                f" WHERE r.experiment_key = :key {only} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
             ),
-            {"key": experiment_key},
+            values,
         ).all()
         repaired = connection.execute(
             text(
-                "SELECT repaired, count(*) FROM results"
-                " WHERE experiment_key = :key AND repaired IS NOT NULL GROUP BY repaired"
+                "SELECT r.repaired, count(*) FROM results r"
+                " JOIN narratives n ON n.narrative_id = r.narrative_id"
+                f" WHERE r.experiment_key = :key AND r.repaired IS NOT NULL {only}"
+                " GROUP BY r.repaired"
             ),
-            {"key": experiment_key},
+            values,
         ).all()
     repairs: dict[str, int] = {}
     for names, n in repaired:

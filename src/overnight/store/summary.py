@@ -51,8 +51,8 @@ def summarize(database: Database, experiment_key: int) -> Summary:
         row=experiment,
         sessions=sessions,
         n_results=int(n_results),
-        errors={category: n for category, n in errors},
-        unanswered={status: n for status, n in unanswered},
+        errors={str(category): int(n) for category, n in errors},
+        unanswered={str(status): int(n) for status, n in unanswered},
     )
 
 

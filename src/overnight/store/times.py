@@ -14,8 +14,3 @@ def as_text(seconds: float) -> str:
 def from_text(text: str) -> datetime:
     """The database's text as an aware UTC time."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def maybe_from_text(text: str | None) -> datetime | None:
-    """Like `from_text`; None stays None."""
-    return None if text is None else from_text(text)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from overnight.call.client import Client
 from overnight.call.prompt import render
@@ -162,7 +163,11 @@ async def _until_done(
     """Wait for the workers; when asked to stop, for no longer than the drain allows."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
-    stop.notify(lambda: loop.call_soon_threadsafe(asked.set))
+
+    def tell() -> None:
+        loop.call_soon_threadsafe(asked.set)
+
+    stop.notify(tell)
     everyone = asyncio.gather(*workers)
     await _first_of(everyone, asked)
     if stop.ending is not None and not everyone.done():
@@ -171,7 +176,7 @@ async def _until_done(
         in_flight = parts.dispatcher.in_flight
         parts.emit(Draining(in_flight, parts.drain_sec, stop.ending.reason or ""))
         if not stop.at_once:
-            await _first_of(everyone, asked, timeout=parts.drain_sec)
+            await _first_of(everyone, asked, seconds=parts.drain_sec)
     if not everyone.done():
         everyone.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -180,10 +185,11 @@ async def _until_done(
 
 
 async def _first_of(
-    work_: "asyncio.Future[list[None]]", asked: asyncio.Event, timeout: float | None = None
+    work_: "asyncio.Future[list[None]]", asked: asyncio.Event, seconds: float | None = None
 ) -> None:
-    waiting = asyncio.create_task(asked.wait())
-    await asyncio.wait({work_, waiting}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    waiting = asyncio.ensure_future(asked.wait())
+    both: set[asyncio.Future[Any]] = {work_, waiting}
+    await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
 
 
@@ -212,7 +218,7 @@ def _in_thread(parts: Parts, stop: StopRequest) -> Ending:
     def target() -> None:
         try:
             result.append(asyncio.run(work(parts, stop)))
-        except BaseException as error:  # handed to the caller's thread
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
             result.append(error)
 
     thread = threading.Thread(target=target, name="overnight-run")

@@ -1,0 +1,157 @@
+"""What is seen while a command works: a bar on a terminal, plain lines elsewhere, on stderr."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from overnight.events import Draining, Event, Handler, Progressed, Said, SessionEnded, SessionOpened
+from overnight.views import duration, local_time, percent, progress_line, rate_text, short_count
+
+_AT_MOST_EVERY = 10.0  # seconds between two plain lines ...
+_AT_LEAST_EVERY = 60.0  # ... and the longest silence
+
+
+@contextmanager
+def watched() -> Iterator[Handler]:
+    """A handler of events that shows them. A terminal that goes away never stops a run."""
+    console = Console(stderr=True, highlight=False)
+    screen = _Bar(console) if console.is_terminal else _Lines()
+    try:
+        yield _never_fails(screen.handle)
+    finally:
+        with suppress(OSError):
+            screen.close()
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int], None]]:
+    """A callback that shows a growing number on a terminal, and nothing elsewhere."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda _n: None
+        return
+    with console.status(f"0 {what}") as status:
+        yield lambda n: status.update(f"{n:,} {what}")
+
+
+def _never_fails(handle: Handler) -> Handler:
+    def quietly(event: Event) -> None:
+        with suppress(OSError, ValueError):  # a closed terminal, a broken pipe, a closed stream
+            handle(event)
+
+    return quietly
+
+
+class _Bar:
+    """A bar with everything beside it, redrawn in place."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[line]}"),
+            console=console,
+            refresh_per_second=4,
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=None, line="", visible=False)
+
+    def handle(self, event: Event) -> None:
+        if isinstance(event, Progressed):
+            self._draw(event)
+        else:
+            for line, style in _messages(event):
+                self._console.print(line, style=style, markup=False)
+        if isinstance(event, SessionOpened):
+            self._progress.start()
+        if isinstance(event, SessionEnded):
+            self.close()
+
+    def _draw(self, p: Progressed) -> None:
+        parts = [
+            f"{p.completed:,}/{p.total:,}",
+            percent(p.completed, p.total),
+            f"errors {p.errors:,}",
+            rate_text(p.rate),
+            f"ETA {local_time(p.eta)}" if p.eta else "ETA unknown yet",
+            duration(p.elapsed),
+            f"{short_count(p.prompt_tokens)} + {short_count(p.completion_tokens)} tokens",
+            f"{p.in_flight} of {p.concurrency} at once",
+        ]
+        self._progress.update(
+            self._task,
+            total=p.total,
+            completed=p.completed,
+            line="  ".join(parts),
+            visible=True,
+        )
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+class _Lines:
+    """A plain line now and then, for files, pipes and batch systems."""
+
+    def __init__(self) -> None:
+        self._shown_at = float("-inf")
+        self._shown = -1
+        self._latest: Progressed | None = None
+
+    def handle(self, event: Event) -> None:
+        if isinstance(event, Progressed):
+            self._latest = event
+            self._now_and_then(event)
+        elif isinstance(event, SessionEnded):
+            if self._latest and self._latest.completed != self._shown:
+                self._print(self._latest)
+            self._say(event)
+        else:
+            self._say(event)
+
+    def _now_and_then(self, event: Progressed) -> None:
+        silence = time.monotonic() - self._shown_at
+        moved = event.completed != self._shown
+        if silence >= (_AT_MOST_EVERY if moved else _AT_LEAST_EVERY):
+            self._print(event)
+
+    def _print(self, event: Progressed) -> None:
+        self._shown_at, self._shown = time.monotonic(), event.completed
+        print(progress_line(event), file=sys.stderr, flush=True)  # noqa: T201 - the command line
+
+    def _say(self, event: Event) -> None:
+        for line, _ in _messages(event):
+            print(line, file=sys.stderr, flush=True)  # noqa: T201 - the command line
+
+    def close(self) -> None:
+        pass
+
+
+def _messages(event: Event) -> list[tuple[str, str | None]]:
+    """An event in words, with a style."""
+    if isinstance(event, Said):
+        return [(event.message, "yellow" if event.warning else None)]
+    if isinstance(event, SessionOpened):
+        c = event.counts
+        return [
+            (f"{event.name}: {event.experiment_id}", "bold"),
+            (
+                f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}), "
+                f"{c.errors:,} of them errors; {c.remaining:,} to go, {event.concurrency} at once",
+                None,
+            ),
+        ]
+    if isinstance(event, Draining):
+        calls = "1 call" if event.in_flight == 1 else f"{event.in_flight} calls"
+        return [
+            (
+                f"{event.by}: waiting up to {event.seconds:g} s for {calls} in flight; "
+                "Ctrl-C again stops at once",
+                "yellow",
+            )
+        ]
+    return []

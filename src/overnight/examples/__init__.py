@@ -1,0 +1,1 @@
+"""The shipped example: invented narratives and experiment files."""

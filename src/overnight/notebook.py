@@ -1,0 +1,110 @@
+"""overnight from Python: the same commands, progress, signals and errors as on the command line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from overnight.cli.live import watched
+from overnight.commands.results import declared
+from overnight.commands.results import metrics as measured
+from overnight.commands.results import results as read_results
+from overnight.commands.resume import resume as resume_experiment
+from overnight.commands.run import run as run_experiment
+from overnight.commands.stint import RunResult
+from overnight.domain.result import Result
+from overnight.errors import MissingExtra
+from overnight.report.columns import columns_of
+from overnight.report.metrics import Metrics
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+__all__ = ["Results", "RunResult", "metrics", "results", "resume", "run"]
+
+
+def run(
+    config: Path | str,
+    *,
+    db: Path | str | None = None,
+    new: bool = False,
+    max_narratives: int | None = None,
+    concurrency: int | None = None,
+) -> RunResult:
+    """Start the experiment of a file, or go on with it, and return how it ended.
+
+    Shows progress on stderr; Ctrl-C stops as on the command line (in a notebook: interrupt the
+    kernel). Raises UsageError, RefusedError or StoppedError with one sentence.
+    """
+    with watched() as handler:
+        return run_experiment(
+            config,
+            db=db,
+            new=new,
+            max_narratives=max_narratives,
+            concurrency=concurrency,
+            handler=handler,
+        )
+
+
+def resume(
+    experiment: str | None = None,
+    *,
+    db: Path | str | None = None,
+    max_narratives: int | None = None,
+    concurrency: int | None = None,
+) -> RunResult:
+    """Go on with an experiment by id, beginning of an id, or the newest that is unfinished."""
+    with watched() as handler:
+        return resume_experiment(
+            experiment,
+            db=db,
+            max_narratives=max_narratives,
+            concurrency=concurrency,
+            handler=handler,
+        )
+
+
+def metrics(experiment: str = "latest", *, db: Path | str | None = None) -> Metrics:
+    """The answers of an experiment measured against the labels, as they stand."""
+    return measured(experiment, db=db).metrics
+
+
+def results(
+    experiment: str = "latest", *, db: Path | str | None = None, with_text: bool = False
+) -> "Results":
+    """The results of an experiment, in the order of its data file."""
+    return Results(experiment, db, with_text=with_text)
+
+
+class Results:
+    """Iterate over it for typed rows, read from the database as you go; or take a data frame."""
+
+    def __init__(self, experiment: str, db: Path | str | None, *, with_text: bool) -> None:
+        self._experiment = experiment
+        self._db = db
+        self._with_text = with_text
+
+    def __iter__(self) -> Iterator[Result]:
+        return read_results(self._experiment, db=self._db, with_text=self._with_text)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """A pandas data frame with the columns of an export. Raises MissingExtra without pandas."""
+        try:
+            import pandas as pd  # noqa: PLC0415 - only who asks for it needs it
+        except ImportError:
+            raise MissingExtra("to_pandas()", "pandas") from None
+        return pd.DataFrame(self._columns())
+
+    def to_polars(self) -> "pl.DataFrame":
+        """A Polars data frame with the columns of an export. Raises MissingExtra without it."""
+        try:
+            import polars as pl  # noqa: PLC0415 - only who asks for it needs it
+        except ImportError:
+            raise MissingExtra("to_polars()", "polars") from None
+        return pl.DataFrame(self._columns(), infer_schema_length=None)
+
+    def _columns(self) -> dict[str, list[Any]]:
+        columns = columns_of(declared(self._experiment, db=self._db), with_text=self._with_text)
+        rows = list(self)
+        return {column.name: [column.get(row) for row in rows] for column in columns}
