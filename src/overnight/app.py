@@ -142,6 +142,7 @@ def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
         identity=ModelIdentity(experiment.served_model),
         emit=emit,
         tick=progress.tick,
+        hide=config.secrets.hide,
         drain_sec=values.run.drain_sec,
     )
 

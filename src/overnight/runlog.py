@@ -17,6 +17,7 @@ from overnight.events import (
     SessionEnded,
     SessionOpened,
 )
+from overnight.private import private_folder
 
 _PROGRESS_EVERY = 60.0  # seconds
 
@@ -30,7 +31,7 @@ class RunLog:
         self._progress_at = 0.0
 
     def __enter__(self) -> Self:
-        self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(self.file.parent)
         descriptor = os.open(self.file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
         self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
         self._handler = logging.StreamHandler(self._stream)

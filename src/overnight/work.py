@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from overnight.call.client import Client
@@ -65,6 +65,7 @@ class Parts:
     identity: ModelIdentity
     emit: Handler
     tick: Callable[[], None]  # look at the progress
+    hide: Callable[[str], str]  # secrets, also where a server quotes them back
     drain_sec: float
     ending: Ending = field(default=DONE)
 
@@ -103,7 +104,7 @@ async def _attempt(parts: Parts, attempt: OpenAttempt) -> bool:
     request = render(job, parts.system_prompt, parts.user_template, parts.seed)
     started_at, started = time.time(), time.perf_counter()
     came_back = await parts.client.call(request)
-    seconds = time.perf_counter() - started
+    seconds = round(time.perf_counter() - started, 4)
     outcome = _read(came_back, parts)
     decision = decide(outcome, job, parts.course)
     final = isinstance(decision, Accept)
@@ -119,7 +120,7 @@ async def _attempt(parts: Parts, attempt: OpenAttempt) -> bool:
 def _read(came_back: Reply | Fault, parts: Parts) -> Outcome:
     """From what came back to what it amounts to."""
     if isinstance(came_back, Fault):
-        return came_back
+        return replace(came_back, message=parts.hide(came_back.message))
     if fault := _meet(came_back, parts):
         return fault
     if came_back.finish_reason == "content_filter":

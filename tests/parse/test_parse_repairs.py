@@ -212,6 +212,7 @@ CONVERTED = [
     ('"count": "3.0"', 3, [R.TEXT_TO_NUMBER, R.DECIMAL_TO_INTEGER]),
     (f'"id": "{2**63 - 1}"', 2**63 - 1, [R.TEXT_TO_NUMBER]),
     ('"code": 11', "11", [R.VALUE_TO_TEXT]),
+    ('"code": 11.0', "11", [R.VALUE_TO_TEXT]),
     ('"code": " fall"', "Fall", [R.ENUM_SPELLING]),
     ('"code": FALL', "Fall", [R.UNQUOTED_VALUE, R.ENUM_SPELLING]),
     ('"code": a b', "a b", [R.UNQUOTED_VALUE]),

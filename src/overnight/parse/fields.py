@@ -179,19 +179,24 @@ def _as_number(value: float) -> int | float:
 
 
 def _declared(field: AnswerField, value: object, repairs: set[Repair]) -> str:
+    spelling = Repair.ENUM_SPELLING
     if isinstance(value, bool | int | float):
-        repairs.add(Repair.VALUE_TO_TEXT)
-        word = str(value).lower() if abs(value) <= _EXACT else ""
-    else:
-        word = _word(value, repairs)
+        spelling, value = Repair.VALUE_TO_TEXT, _as_text(value)
+        repairs.add(spelling)
+    word = _word(value, repairs)
     if word in field.values:
         return word
     alike = [v for v in field.values if v.strip().casefold() == word.strip().casefold()]
     if len(alike) != 1:
         raise Mismatch
-    if not isinstance(value, bool | int | float):
-        repairs.add(Repair.ENUM_SPELLING)
+    repairs.add(spelling)
     return alike[0]
+
+
+def _as_text(value: float) -> str:
+    if not abs(value) <= _EXACT:  # also of NaN
+        raise Mismatch
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).lower()
 
 
 def _word(value: object, repairs: set[Repair], of_text: Repair | None = None) -> str:

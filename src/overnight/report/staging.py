@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from overnight.errors import UsageError
+from overnight.private import private_folder, sync_folder
 
 _PREFIX, _SUFFIX = ".export-", ".partial"
 _YOUNG_SEC = 60.0
@@ -47,7 +48,7 @@ def staging(out: Path) -> Iterator[Staging]:
     cannot be a folder.
     """
     with _usable(out):
-        _make_private(out)
+        private_folder(out)
         _sweep(out)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, suffix=_SUFFIX, dir=out))  # mode 0700
     owned = _lock(folder)
@@ -67,23 +68,6 @@ def _usable(out: Path) -> Iterator[None]:
         raise UsageError(
             f"{out}: cannot hold the exports ({error.strerror}); name another folder"
         ) from error
-
-
-def _make_private(out: Path) -> None:
-    """Make a folder and those above it that are missing, 0700; one that exists stays as it is."""
-    missing = [path for path in (out, *out.parents) if not path.is_dir()]
-    for path in reversed(missing):
-        path.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make new names in a folder survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _sweep(out: Path) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from overnight.errors import DatabaseRefused, OvernightError, StoppedError, UsageError
+from overnight.private import private_folder
 from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION, VIEWS, metadata
 
 _BUSY_MS = 30_000
@@ -84,7 +85,7 @@ def open_database(path: Path, *, create: bool = False) -> Database:
 def _create_file(path: Path) -> None:
     """An empty private file: SQLite gives its journal the same permissions."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(path.parent)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise UsageError(f"no database can be made at {path}: {error.strerror}") from None

@@ -113,7 +113,7 @@ def _closing(ended: Attempted) -> tuple[Any, ...]:
     outcome = ended.outcome
     fault = outcome if isinstance(outcome, Fault) else None
     reply = outcome.reply
-    kept = reply.text if reply is not None and not ended.final else None
+    kept = _storable(reply.text) if reply is not None and not ended.final else None
     return (
         "answered" if fault is None else "failed",
         fault.category if fault else None,
@@ -137,7 +137,7 @@ def _result(ended: Attempted, experiment_key: int, spec: AnswerSpec) -> tuple[An
         experiment_key,
         job.narrative.narrative_id,
         *(_answer_columns(outcome.answer, spec) if isinstance(outcome, Answered) else _NO_ANSWER),
-        reply.text if reply else None,
+        _storable(reply.text) if reply else None,
         ended.response_sec,
         as_text(ended.started_at + ended.response_sec),
         as_text(ended.started_at),
@@ -148,6 +148,13 @@ def _result(ended: Attempted, experiment_key: int, spec: AnswerSpec) -> tuple[An
         reply.prompt_tokens if reply else None,
         reply.completion_tokens if reply else None,
     )
+
+
+def _storable(text: str) -> str:
+    """What a database can hold of a reply: a server may send half a surrogate pair, or a NUL."""
+    if "\0" in text or not text.isascii():
+        return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return text
 
 
 _NO_ANSWER = (None,) * 8
