@@ -11,9 +11,10 @@ Good to know about this peer:
   and lists are held. White space is free: SmolLM2 answers over many lines and needs 2 to 4 times
   the tokens of one line (give it max_tokens of 400). {"type": "json_object"} works. Whether
   `strict` is sent plays no part. A schema that it cannot read is a 400, invalid_request_error.
-- `seed` is obeyed. The same request twice is NOT the same answer: the second finds its prompt in
-  the cache, computes the last token alone, and one bit differs. Send "cache_prompt": false
-  (`extra_body`) where a test compares answers; with --parallel above 1 not even that helps.
+- `seed` is obeyed. The same request twice is the same answer only because flash attention is off
+  here (--flash-attention turns it on): with it the second one finds its prompt in the cache,
+  computes the last token alone and rounds differently ("cache_prompt": false in the request then
+  helps, with --parallel 1).
 - `model` in a request is ignored: any name is answered, and the reply's `model` is the alias
   (--alias; without one, the path of the file). /v1/models lists the alias.
 - `system_fingerprint` is always "b0-unknown".
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--alias", help="the model's name as reported")
     parser.add_argument("--api-key", help="without it none is asked for")
+    parser.add_argument("--flash-attention", action="store_true", help="see above: seed")
     given = parser.parse_args()
 
     # Blocked before the server's threads start, so that only `sigwait` below receives them.
@@ -80,6 +82,8 @@ def start(given: argparse.Namespace):
     params.n_parallel = given.parallel
     params.cache_ram_mib = 0
     params.ui = False
+    if not given.flash_attention:
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     if given.threads:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = given.threads
     if given.alias:

@@ -5,14 +5,14 @@ from pathlib import Path
 import typer
 
 from overnight.cli.live import watched
-from overnight.cli.show import console, table
+from overnight.cli.show import console, table, this_command, which_experiment
 from overnight.commands.demo import Demo, demo
 from overnight.domain.experiment import Status
 from overnight.report.table import side_by_side
 
 _WORTH = (
-    "A model of 135 million parameters is about as good as a coin on this question: it proves "
-    "that the whole path works on a real model, and nothing else. Never use it for a study."
+    "A model of 135 million parameters cannot\njudge such texts: it proves that the whole path "
+    "works on a real model, and nothing else. Never use it\nfor a study."
 )
 
 
@@ -49,7 +49,12 @@ def _show(done: Demo, sample: int) -> None:
     out.print()
     out.print(table(side_by_side(columns)))
     out.print("In brackets: 95 % Wilson intervals.\n", style="dim")
-    out.print(_WORTH, soft_wrap=False)
+    if done.model.metrics:
+        scores = done.model.metrics.overall
+        out.print(
+            f"SmolLM2-135M said yes to {scores.n_positive_detected} of {scores.answered} "
+            f"narratives. {_WORTH}"
+        )
     _show_files(done)
     _show_next(done)
 
@@ -67,11 +72,15 @@ def _show_files(done: Demo) -> None:
 
 def _show_next(done: Demo) -> None:
     out = console()
-    db = f"--db {done.database}"
+    overnight, which = this_command(), which_experiment(done.rules)
     out.print("\nNow try")
-    out.print(f"  overnight show {done.rules.experiment_id[:8]} {db}", markup=False)
-    out.print(f"  overnight export {done.rules.experiment_id[:8]} --format xlsx {db}", markup=False)
+    for line in (
+        f"  {overnight} show {which}",
+        f"  {overnight} export {which} --format xlsx",
+        f"  {overnight} run {done.folder}/lmstudio.yaml",
+    ):
+        out.print(line, markup=False, soft_wrap=True)
     out.print(
-        "and with a model server of your own (LM Studio, Ollama, vLLM, ...), once its file fits:"
+        "The last one is for a model server of your own (LM Studio here; there are files for "
+        "Ollama, vLLM\nand OpenAI too): put your model's name into the file first."
     )
-    out.print(f"  overnight run {done.folder}/lmstudio.yaml", markup=False)

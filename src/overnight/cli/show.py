@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -100,9 +101,9 @@ def _show_complete(out: Console, result: RunResult) -> None:
         out.print("\nExported:")
         for file in result.files:
             out.print(f"  {file}", markup=False, soft_wrap=True)
-    which = which_experiment(result)
-    out.print(f"\nThe answers: overnight show {which}", soft_wrap=True)
-    out.print(f"A spreadsheet: overnight export {which} --format xlsx", soft_wrap=True)
+    which, overnight = which_experiment(result), this_command()
+    out.print(f"\nThe answers: {overnight} show {which}", soft_wrap=True)
+    out.print(f"A spreadsheet: {overnight} export {which} --format xlsx", soft_wrap=True)
 
 
 def _show_stopped(out: Console, result: RunResult) -> None:
@@ -113,7 +114,16 @@ def _show_stopped(out: Console, result: RunResult) -> None:
         f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}); nothing is lost."
     )
     out.print("To go on, type the same command again, or:")
-    out.print(f"  overnight resume {which_experiment(result)}", soft_wrap=True)
+    out.print(f"  {this_command()} resume {which_experiment(result)}", soft_wrap=True)
+
+
+def this_command() -> str:
+    """How the command line is called here: by its name, or by its path where that is needed."""
+    typed = Path(sys.argv[0])
+    found = shutil.which("overnight")
+    if typed.name != "overnight" or (found and Path(found).samefile(typed)):
+        return "overnight"
+    return os.path.relpath(typed)
 
 
 def which_experiment(result: RunResult) -> str:
@@ -378,11 +388,12 @@ def show_init(files: Sequence[Path], folder: Path) -> None:
     out.print(f"Made in {folder}:", markup=False)
     for file in files:
         out.print(f"  {file.name}", markup=False)
+    overnight = this_command()
     out.print("\nTry at once, without a server:")
-    out.print(f"  overnight run {folder}/baseline.yaml", markup=False)
+    out.print(f"  {overnight} run {folder}/baseline.yaml", markup=False)
     out.print("With your own server: look into one of the files, then")
-    out.print(f"  overnight check {folder}/lmstudio.yaml", markup=False)
-    out.print(f"  overnight run {folder}/lmstudio.yaml", markup=False)
+    out.print(f"  {overnight} check {folder}/lmstudio.yaml", markup=False)
+    out.print(f"  {overnight} run {folder}/lmstudio.yaml", markup=False)
 
 
 def show_check(checked: Check, *, as_json: bool) -> bool:

@@ -5,44 +5,81 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-# What stands elsewhere in the file says how calls are made and may change at each session.
-_MODEL = (
-    "provider",
-    "name",
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "reasoning_effort",
-    "extra_body",
-    "context",
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from overnight.config.models import (
+    DataSection,
+    ModelSection,
+    OutputSection,
+    PromptSection,
+    RunSection,
+    answer_spec,
 )
+from overnight.domain.answer import DEFAULT_ANSWER
+
+# What stands elsewhere in the file says how calls are made and may change at each session.
+_BINDING: Mapping[str, tuple[type[BaseModel], tuple[str, ...]]] = {
+    "model": (
+        ModelSection,
+        (
+            "provider",
+            "name",
+            "temperature",
+            "top_p",
+            "max_tokens",
+            "reasoning_effort",
+            "extra_body",
+            "context",
+        ),
+    ),
+    "prompt": (PromptSection, ("system_prompt", "user_template")),
+    "run": (RunSection, ("seed", "max_narratives")),
+}
 
 
 def binding_fields(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The binding fields by their names in the file, as written; what is left out is None.
+    """The binding fields by their names in the file, with the defaults of those left out.
 
     `data.file` is not among them: what binds is the dataset's content and mapping.
     """
-    model = stored.get("model") or {}
-    prompt = stored.get("prompt") or {}
-    run = stored.get("run") or {}
-    fields = {f"model.{key}": model.get(key) for key in _MODEL}
-    fields["prompt.system_prompt"] = prompt.get("system_prompt")
-    fields["prompt.user_template"] = prompt.get("user_template")
-    fields["run.seed"] = run.get("seed")
-    fields["run.max_narratives"] = run.get("max_narratives")
-    fields["output"] = stored.get("output")
+    fields = {
+        f"{section}.{key}": _meant(model, key, (stored.get(section) or {}).get(key))
+        for section, (model, keys) in _BINDING.items()
+        for key in keys
+    }
+    fields["output"] = _declared(stored.get("output"))
     return fields
+
+
+def _meant(model: type[BaseModel], key: str, written: object) -> Any:  # noqa: ANN401 - any field
+    """A value as it will be understood, however it is written; the default where it is not."""
+    field = model.model_fields[key]
+    if written is None:
+        return field.get_default(call_default_factory=True)
+    try:
+        return TypeAdapter(field.annotation, config=model.model_config).validate_python(written)
+    except ValidationError:
+        return written  # ${VARIABLE}, where something else than text is wanted
+
+
+def _declared(written: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 - JSON
+    """The declared answer with every default in place; None for the usual one."""
+    if not written:
+        return None
+    try:
+        section = OutputSection.model_validate(written)
+    except ValidationError:
+        return written  # as above
+    return None if answer_spec(section) == DEFAULT_ANSWER else section.model_dump(mode="json")
 
 
 def binding_digest(stored: Mapping[str, Any]) -> str:
     """Equal for equal binding fields."""
     text = json.dumps(binding_fields(stored), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def mapping_json(stored: Mapping[str, Any]) -> str:
-    """How the data file is read (sheet, encoding, delimiter, columns), as text."""
-    data = stored.get("data") or {}
-    how = {k: v for k, v in data.items() if k != "file" and v is not None}
+def mapping_json(data: DataSection) -> str:
+    """How a data file is read (sheet, encoding, delimiter, columns), as text."""
+    how = data.model_dump(mode="json", exclude={"file"}, exclude_defaults=True)
     return json.dumps(how, sort_keys=True, ensure_ascii=False)

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+_PASSWORD = re.compile(r"""(://[^\s/?#@:"'<>]*:)[^\s/?#"'<>]+@""")
 _VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SHORTEST_SECRET = 4  # hiding "1" wherever it stands would hide everything
 
@@ -12,7 +13,7 @@ _SHORTEST_SECRET = 4  # hiding "1" wherever it stands would hide everything
 class Unset(Exception):
     """A variable that the file names is not in the environment."""
 
-    def __init__(self, name: str, path: tuple[str | int, ...]) -> None:
+    def __init__(self, name: str, path: tuple[int | str, ...]) -> None:
         super().__init__(name)
         self.name, self.path = name, path
 
@@ -21,7 +22,7 @@ def expand(
     tree: Any,  # noqa: ANN401 - any YAML value
     environ: Mapping[str, str],
     on_value: Callable[[str], None] = lambda _: None,
-    path: tuple[str | int, ...] = (),
+    path: tuple[int | str, ...] = (),
 ) -> Any:  # noqa: ANN401
     """`tree` with every `${VAR}` in its texts replaced; `$${VAR}` is a literal `${VAR}`.
 
@@ -57,12 +58,18 @@ class Secrets:
             self._texts.add(text)
 
     def add_url(self, url: str | None) -> None:
-        """Hide the password in `url`, if it has one."""
-        if url and "@" in url:
-            self.add(urlsplit(url).password)
+        """Hide the password in `url`, if it has one, as written and as it is meant."""
+        if url and "@" in url and (password := urlsplit(url).password):
+            self.add(password)
+            self.add(unquote(password))
 
     def hide(self, text: str) -> str:
-        """`text` with every secret in it shown as ***."""
+        """`text` with every secret in it, and the password of every URL, shown as ***."""
         for secret in sorted(self._texts, key=len, reverse=True):
             text = text.replace(secret, "***")
-        return text
+        return hide_passwords(text)
+
+
+def hide_passwords(text: str) -> str:
+    """`text` with *** in place of the password of each URL in it."""
+    return _PASSWORD.sub(r"\1***@", text)

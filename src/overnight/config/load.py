@@ -1,9 +1,11 @@
 """From a YAML file to an experiment's configuration, with errors that name the line."""
 
+import contextlib
 import difflib
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from overnight.config.expand import Secrets, Unset, expand
@@ -21,6 +24,9 @@ from overnight.domain.answer import AnswerSpec
 from overnight.errors import ConfigError
 
 _PROMPT_FILES = {"system_prompt_file": "system_prompt", "user_template_file": "user_template"}
+_SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token", re.IGNORECASE)
+_Path = tuple[int | str, ...]
+_LONGEST_QUOTE = 60  # characters of what was written, in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +37,9 @@ class Config:
     and the data file's path absolute: enough to go on without the file.
     """
 
-    values: ExperimentFile
-    stored: Mapping[str, Any]
-    secrets: Secrets
+    values: ExperimentFile = field(repr=False)
+    stored: Mapping[str, Any] = field(repr=False)
+    secrets: Secrets = field(repr=False)
     file: Path | None = None
     base: Path = field(default_factory=Path.cwd)
 
@@ -43,14 +49,15 @@ class Config:
         name = self.values.model.api_key_env
         if name is None:
             return None
-        if not os.environ.get(name):
+        key = os.environ.get(name, "").strip()
+        if not key:
             raise ConfigError(
                 f"the environment has no {name}; set it with: export {name}=...",
                 file=self.file or "stored configuration",
                 field="model.api_key_env",
             )
-        self.secrets.add(os.environ[name])
-        return os.environ[name]
+        self.secrets.add(key)
+        return key
 
     @property
     def stored_json(self) -> str:
@@ -61,9 +68,14 @@ class Config:
 def load_config(file: Path | str, environ: Mapping[str, str] | None = None) -> Config:
     """Read an experiment file. Raises ConfigError naming file, line and field."""
     file = Path(file)
-    tree = _read_yaml(file)
     base = file.resolve().parent
-    stored = _inline_files(json.loads(json.dumps(tree, default=str)), tree, file, base)
+    tree = _read_yaml(file)
+    stored = _plain(tree, tree, file)
+    _refuse_written_keys(stored, tree, file)
+    _inline_prompts(stored, tree, file, os.environ if environ is None else environ)
+    data = stored.get("data")
+    if isinstance(data, dict) and isinstance(data.get("file"), str) and "${" not in data["file"]:
+        data["file"] = str(resolve_path(data["file"], base))
     return _validated(stored, tree=tree, file=file, base=base, environ=environ)
 
 
@@ -82,10 +94,19 @@ def declared_answer(stored: Mapping[str, Any]) -> AnswerSpec:
 
 def resolve_path(name: str | Path, base: Path) -> Path:
     """A path as the user means it: from the configuration's folder, else from where they are."""
-    path = Path(name).expanduser()
-    if path.is_absolute() or (base / path).exists() or not path.exists():
+    path = Path(name)
+    with contextlib.suppress(RuntimeError):  # ~somebody who has no home here
+        path = path.expanduser()
+    if path.is_absolute() or _exists(base / path) or not _exists(path):
         return (base / path).absolute()
     return path.absolute()
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, a NUL in it: whoever opens it will say so
+        return False
 
 
 def _read_yaml(file: Path) -> CommentedMap:
@@ -95,13 +116,20 @@ def _read_yaml(file: Path) -> CommentedMap:
         raise ConfigError("no such file", file=file) from None
     except IsADirectoryError:
         raise ConfigError("this is a folder, not an experiment file", file=file) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", file=file) from None
+    except UnicodeDecodeError:
+        raise ConfigError("this is not UTF-8; save it as UTF-8", file=file) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ConfigError(f"not valid YAML: {error.problem}", file=file, line=line) from None
+        said = str(error.problem)
+        if isinstance(error, DuplicateKeyError):
+            said = said.partition(" with value ")[0]  # which might be anything
+        raise ConfigError(f"not valid YAML: {said}", file=file, line=line) from None
     except YAMLError as error:
         raise ConfigError(f"not valid YAML: {str(error).splitlines()[0]}", file=file) from None
+    except (ValueError, RecursionError) as error:  # the 31st of February; a thousand brackets
+        raise ConfigError(f"not valid YAML: {error}", file=file) from None
     if not isinstance(tree, CommentedMap):
         raise ConfigError(
             "an experiment file has the sections experiment, model, prompt, data and run",
@@ -110,27 +138,59 @@ def _read_yaml(file: Path) -> CommentedMap:
     return tree
 
 
-def _inline_files(
-    stored: dict[str, Any], tree: CommentedMap, file: Path, base: Path
-) -> dict[str, Any]:
-    """Put the texts of prompt files in place and make paths absolute."""
+def _plain(tree: CommentedMap, node: Any, file: Path, path: _Path = ()) -> Any:  # noqa: ANN401
+    """A YAML node as JSON has it: dates as text, no anchors. Refuses tags such as !expr."""
+    if isinstance(node, CommentedMap):
+        return {str(key): _plain(tree, node[key], file, (*path, key)) for key in node}
+    if isinstance(node, CommentedSeq):
+        return [_plain(tree, item, file, (*path, i)) for i, item in enumerate(node)]
+    if isinstance(node, TaggedScalar) and not str(node.tag.value).startswith("tag:yaml.org"):
+        raise ConfigError(
+            f"the tag {node.tag.value} is not understood; write the value itself",
+            file=file,
+            line=_line(tree, path),
+            field=_dotted(path),
+        )
+    return json.loads(json.dumps(node, default=str))
+
+
+def _refuse_written_keys(stored: Mapping[str, Any], tree: CommentedMap, file: Path) -> None:
+    """The file is stored in the database, so a key may be named in it, but not written."""
+    model = stored.get("model")
+    headers = model.get("headers") if isinstance(model, dict) else None
+    for name, value in headers.items() if isinstance(headers, dict) else ():
+        if _SECRET_HEADER.search(name) and "${" not in str(value):
+            raise ConfigError(
+                "a key is never written here; put it into the environment and name it, as in "
+                "${MY_KEY}",
+                file=file,
+                line=_line(tree, ("model", "headers", name)),
+                field=f"model.headers.{name}",
+            )
+
+
+def _inline_prompts(
+    stored: dict[str, Any], tree: CommentedMap, file: Path, environ: Mapping[str, str]
+) -> None:
+    """Put the texts of prompt files in place."""
     prompt = stored.get("prompt")
-    if isinstance(prompt, dict):
-        for key, text_key in _PROMPT_FILES.items():
-            if (name := prompt.pop(key, None)) is None:
-                continue
-            line = _line(tree, ("prompt", key))
-            wrong = partial(ConfigError, file=file, line=line, field=f"prompt.{key}")
-            if prompt.get(text_key) is not None:
-                raise wrong(f"{text_key} is given as well; keep one of the two")
-            try:
-                prompt[text_key] = resolve_path(str(name), base).read_text(encoding="utf-8-sig")
-            except (OSError, UnicodeDecodeError) as error:
-                raise wrong(f"{name} cannot be read: {error}") from None
-    data = stored.get("data")
-    if isinstance(data, dict) and isinstance(data.get("file"), str) and "${" not in data["file"]:
-        data["file"] = str(resolve_path(data["file"], base))
-    return stored
+    for key, text_key in _PROMPT_FILES.items() if isinstance(prompt, dict) else ():
+        if (name := prompt.pop(key, None)) is None:
+            continue
+        path = ("prompt", key)
+        wrong = partial(ConfigError, file=file, line=_line(tree, path), field=_dotted(path))
+        if prompt.get(text_key) is not None:
+            raise wrong(f"{text_key} is given as well; keep one of the two")
+        try:
+            meant = resolve_path(expand(str(name), environ, path=path), file.resolve().parent)
+            prompt[text_key] = meant.read_text(encoding="utf-8-sig")
+        except Unset as unset:
+            raise _unset(unset, file, tree) from None
+        except UnicodeDecodeError:
+            raise wrong(f"{_quoted(str(name))} is not UTF-8; save it as UTF-8") from None
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no possible name"
+            raise wrong(f"{_quoted(str(name))} cannot be read: {why}") from None
 
 
 def _validated(
@@ -146,36 +206,72 @@ def _validated(
     try:
         expanded = expand(stored, os.environ if environ is None else environ, secrets.add)
     except Unset as unset:
-        raise ConfigError(
-            f"the environment has no {unset.name}; set it with: export {unset.name}=...",
-            file=shown,
-            line=_line(tree, unset.path),
-            field=_dotted(unset.path),
-        ) from None
+        raise _unset(unset, shown, tree) from None
     try:
         values = ExperimentFile.model_validate(expanded)
     except ValidationError as error:
-        raise _explain(error.errors()[0], shown, tree, secrets) from None
+        raise _explain(error.errors(), shown, tree, secrets) from None
     secrets.add_url(values.model.api_url)
+    data = values.data.model_copy(update={"file": resolve_path(values.data.file, base)})
+    values = values.model_copy(update={"data": data})
     return Config(values=values, stored=stored, secrets=secrets, file=file, base=base)
 
 
+def _unset(unset: Unset, file: Path | str, tree: CommentedMap | None) -> ConfigError:
+    return ConfigError(
+        f"the environment has no {unset.name}; set it with: export {unset.name}=..., or write "
+        f"$${{{unset.name}}} if the text itself is meant",
+        file=file,
+        line=_line(tree, unset.path),
+        field=_dotted(unset.path),
+    )
+
+
 def _explain(
-    detail: ErrorDetails, file: Path | str, tree: CommentedMap | None, secrets: Secrets
+    details: Sequence[ErrorDetails], file: Path | str, tree: CommentedMap | None, secrets: Secrets
 ) -> ConfigError:
     """One sentence for the first thing that is wrong."""
-    path = tuple(p for p in detail["loc"] if _is_of_file(p))
-    if detail["type"] == "extra_forbidden":
+    first = details[0]
+    path = tuple(part for part in first["loc"] if _is_of_file(part))
+    if first["type"] == "extra_forbidden":
         message = "unknown key" + _nearest(path)
-    elif detail["type"] == "missing":
+    elif first["type"] == "missing":
         message = "is missing"
-    elif detail["type"] == "value_error":
-        message = str(detail["ctx"]["error"])
+    elif first["type"] == "model_type":
+        message = "this is a section: its keys stand below it, indented"
+    elif first["type"] == "value_error":
+        message = secrets.hide(str(first["ctx"]["error"]))
     else:
-        got = secrets.hide(repr(detail["input"]))
-        message = detail["msg"][:1].lower() + detail["msg"][1:]
-        message = f"{message}, not {got}" if len(got) < 60 else message  # noqa: PLR2004 - a line
+        # What may be one thing or another gives an error for each of them.
+        same = [d["msg"] for d in details if tuple(filter(_is_of_file, d["loc"])) == path]
+        wanted = " or ".join(dict.fromkeys(msg.removeprefix("Input should be ") for msg in same))
+        if same[0].startswith("Input should be "):
+            wanted = f"should be {wanted}"
+        message = f"{wanted[:1].lower()}{wanted[1:]}{_not(first['input'], secrets)}"
+    path = _as_written(path, tree)
     return ConfigError(message, file=file, line=_line(tree, path), field=_dotted(path) or None)
+
+
+def _not(value: object, secrets: Secrets) -> str:
+    """What stands there instead, if that can be said in a few words."""
+    if isinstance(value, dict):
+        return ", not keys and values"
+    if isinstance(value, list):
+        return ", not a list"
+    return ", not " + _quoted(secrets.hide(value) if isinstance(value, str) else value)
+
+
+def _quoted(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
+
+
+def _as_written(path: _Path, tree: CommentedMap | None) -> _Path:
+    """Where a text that came from a prompt file stands in the experiment file."""
+    for key, text_key in _PROMPT_FILES.items():
+        if path == ("prompt", text_key) and tree is not None and key in tree["prompt"]:
+            return ("prompt", key)
+    return path
 
 
 def _is_of_file(part: int | str) -> bool:
@@ -186,7 +282,7 @@ def _is_of_file(part: int | str) -> bool:
     )
 
 
-def _known_keys(path: tuple[int | str, ...]) -> list[str]:
+def _known_keys(path: _Path) -> list[str]:
     """The keys that may stand beside the last one of `path`."""
     model: type[BaseModel] | None = ExperimentFile
     for part in path[:-1]:
@@ -199,7 +295,7 @@ def _known_keys(path: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields) if model else []
 
 
-def _nearest(path: tuple[int | str, ...]) -> str:
+def _nearest(path: _Path) -> str:
     known = _known_keys(path)
     if path[:1] == ("prompt",):
         known += list(_PROMPT_FILES)
@@ -211,11 +307,11 @@ def _nearest(path: tuple[int | str, ...]) -> str:
     return f"; known here: {', '.join(known)}"
 
 
-def _dotted(path: tuple[int | str, ...]) -> str:
+def _dotted(path: _Path) -> str:
     return ".".join(str(p) for p in path)
 
 
-def _line(tree: Any, path: tuple[int | str, ...]) -> int | None:  # noqa: ANN401 - a YAML node
+def _line(tree: Any, path: _Path) -> int | None:  # noqa: ANN401 - a YAML node
     """The line of the deepest part of `path` that the file has; 1-based."""
     line = None
     for part in path:

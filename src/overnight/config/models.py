@@ -11,6 +11,8 @@ from overnight.domain.answer import DEFAULT_ANSWER, AnswerField, AnswerSpec, Fie
 PLACEHOLDER = "<<TEXT>>"
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LOOKS_LIKE_KEY = re.compile(r"(?=[A-Za-z]*\d)[A-Za-z0-9]{20}")
 
 
 def as_seconds(value: object) -> object:
@@ -29,7 +31,13 @@ Seconds = Annotated[float, BeforeValidator(as_seconds), Field(gt=0)]
 class Section(BaseModel):
     """A part of the experiment file; keys that it does not know are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        allow_inf_nan=False,
+        coerce_numbers_to_str=True,  # `version: 1.2`, `name: 2024`, a column called 3
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -53,17 +61,28 @@ class ModelSection(Section):
 
     provider: str = Field(default="openai", min_length=1)
     name: str = Field(min_length=1)
-    api_url: str | None = None
-    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    api_url: str | None = Field(default=None, repr=False)
+    api_key_env: str | None = None
     temperature: float | None = Field(default=None, ge=0, le=5)
     top_p: float | None = Field(default=None, gt=0, le=1)
     max_tokens: int = Field(default=1000, gt=0)
     reasoning_effort: str | None = None
     timeout_sec: Seconds = 300.0
-    extra_body: dict[str, Any] = Field(default_factory=dict)
-    headers: dict[str, str] = Field(default_factory=dict)
+    extra_body: dict[str, Any] = Field(default_factory=dict, repr=False)
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
     context: int = Field(default=4096, ge=256, description="embedded only: context in tokens")
     threads: int | None = Field(default=None, gt=0, description="embedded only")
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _is_no_key(cls, name: str | None) -> str | None:
+        """Somebody will paste the key itself: it must not even be quoted."""
+        if name is not None and (not _NAME.fullmatch(name) or _LOOKS_LIKE_KEY.search(name)):
+            raise ValueError(
+                "this is the NAME of a variable in the environment, such as OPENAI_API_KEY, "
+                "never the key itself"
+            )
+        return name
 
     @model_validator(mode="after")
     def _reachable(self) -> "ModelSection":
@@ -137,8 +156,6 @@ class RunSection(Section):
     save_incremental: bool = True
     save_csv_json: bool = True
     max_attempts: int = Field(default=6, ge=1)
-    max_outage: Seconds = 72 * 3600.0
-    max_error_share: float = Field(default=0.5, gt=0, le=1)
     drain_sec: Seconds = 20.0
 
 
