@@ -21,8 +21,10 @@ from overnight.store.experiments import record_progress, update_experiment
 from overnight.store.ledger import close_attempts, delete_unsent, open_attempts
 from overnight.store.sessions import fence, record_peer
 
-GROUP = 10  # outcomes that are committed at once ...
-LINGER = 0.010  # ... or as many as have come in so many seconds
+# A commit waits for company only for a moment: while one is being written to disk, the next group
+# gathers by itself, and what waits here keeps its place in the ledger from being filled again.
+GROUP = 10  # outcomes that are enough company ...
+LINGER = 0.001  # ... or as many as have come in so many seconds
 LARGEST_GROUP = 100
 PROGRESS_EVERY = 1.0  # seconds between two updates of the experiment's row
 

@@ -1,6 +1,7 @@
 """The main job: every narrative judged, every call on the books, every number right."""
 
 import json
+import os
 
 import pytest
 
@@ -174,8 +175,6 @@ def test_a_pilot_that_differs_only_by_its_limit_is_named(study, server):
 
 
 def test_every_file_is_private(study, server):
-    import os
-
     before = os.umask(0)
     try:
         study.data(5).configure(server.url).run()

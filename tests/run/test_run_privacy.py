@@ -62,7 +62,7 @@ def test_a_password_in_the_address_is_used_and_shown_nowhere(study, server):
 def test_local_only_refuses_an_address_outside_before_anything_is_sent(study):
     study.data(1).configure("https://192.0.2.1/v1", privacy={"local_only": True})
 
-    with pytest.raises(UsageError, match="192.0.2.1"):
+    with pytest.raises(UsageError, match=r"192\.0\.2\.1"):
         study.run()
     assert not list(study.folder.glob("logs/*"))
 

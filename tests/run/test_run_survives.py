@@ -2,11 +2,14 @@
 
 import os
 import signal
+import sqlite3
 
 import pytest
 
+from overnight.commands.resume import resume
 from overnight.domain.experiment import Status
 from overnight.errors import ExperimentOwned, SupersededError
+from overnight.store import lock
 from overnight.testing import Scripted, keyword_script, scripted_server, wait_until
 
 
@@ -136,17 +139,12 @@ def test_a_second_process_is_refused_and_told_who_works(study):
 
 
 def test_in_one_process_too_a_second_session_is_refused(study, server):
-    from overnight.commands.stint import RunResult
-    from overnight.store import lock
-
     study.data(3).configure(server.url)
-    result: RunResult = study.run()
+    result = study.run()
     key = study.value("SELECT experiment_key FROM experiments")
     study.configure(server.url, run={"max_narratives": 3})
     assert lock.acquire(study.database, key)
     try:
-        from overnight.commands.resume import resume
-
         with pytest.raises(ExperimentOwned):
             resume(
                 result.experiment_id,
@@ -165,8 +163,6 @@ def test_a_session_that_was_taken_over_writes_nothing_more(study):
         return keyword_script(call)
 
     def take_over():
-        import sqlite3
-
         with sqlite3.connect(study.database, timeout=10) as other:
             other.execute("UPDATE run_sessions SET ended_at = started_at, ended_how = 'taken over'")
         seen.append(n_results(study))

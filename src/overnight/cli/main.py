@@ -35,7 +35,7 @@ Db = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Name = Annotated[
-    str, typer.Argument(metavar="[ID]", help="An id, the beginning of one, or latest.")
+    str, typer.Argument(metavar="ID", help="An id, the beginning of one, or latest.")
 ]
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The experiment file (YAML).")]
 WithText = Annotated[
@@ -56,7 +56,7 @@ def _root(
 @app.command(rich_help_panel=RUN)
 def demo(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Where the example is put.")
+        Path, typer.Argument(metavar="DIR", help="Where the example is put.")
     ] = Path("demo"),
     *,
     sample: Annotated[
@@ -133,7 +133,7 @@ def run(
 def resume(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[ID]", help="Default: the newest that can be resumed."),
+        typer.Argument(metavar="ID", help="Default: the newest that can be resumed."),
     ] = None,
     *,
     max_narratives: Annotated[
@@ -256,7 +256,7 @@ def main() -> None:
     if sys.platform == "win32":
         sys.exit("overnight runs on Linux and macOS; on Windows use it within WSL2")
     try:
-        app()
+        app(prog_name="overnight")
     except OvernightError as error:
         _say(f"error: {error}")
         sys.exit(error.exit_code)

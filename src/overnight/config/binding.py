@@ -1,5 +1,6 @@
 """Which fields shape answers and are therefore fixed when an experiment starts."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -63,14 +64,15 @@ def _meant(model: type[BaseModel], key: str, written: object) -> Any:  # noqa: A
 
 
 def _declared(written: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 - JSON
-    """The declared answer with every default in place; None for the usual one."""
+    """The declared answer with every default in place, in order; None for the usual one."""
     if not written:
         return None
     try:
         section = OutputSection.model_validate(written)
     except ValidationError:
         return written  # as above
-    return None if answer_spec(section) == DEFAULT_ANSWER else section.model_dump(mode="json")
+    spec = answer_spec(section)
+    return None if spec == DEFAULT_ANSWER else dataclasses.asdict(spec)
 
 
 def binding_digest(stored: Mapping[str, Any]) -> str:
@@ -79,7 +81,13 @@ def binding_digest(stored: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def mapping_json(data: DataSection) -> str:
-    """How a data file is read (sheet, encoding, delimiter, columns), as text."""
-    how = data.model_dump(mode="json", exclude={"file"}, exclude_defaults=True)
+def mapping_json(stored: Mapping[str, Any]) -> str:
+    """How the data file is read (sheet, encoding, delimiter, columns), as text."""
+    data = stored.get("data") or {}
+    try:
+        section = DataSection.model_validate(data)
+    except ValidationError:
+        how = {k: v for k, v in data.items() if k != "file" and v is not None}
+    else:
+        how = section.model_dump(mode="json", exclude={"file"}, exclude_defaults=True)
     return json.dumps(how, sort_keys=True, ensure_ascii=False)

@@ -62,9 +62,9 @@ def decide(outcome: Outcome, job: Job, course: Course) -> Decision:
     if isinstance(outcome, Answered):
         course.saw_reply()
         return Accept()
+    job.first_error = job.first_error or outcome.message
     if outcome.blame is Blame.FORM:
         return RetryIn(0.0)
-    job.first_error = job.first_error or outcome.message
     if outcome.category is ErrorCategory.PARSE_ERROR:
         course.saw_reply()
         return _unreadable(job)

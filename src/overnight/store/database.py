@@ -17,7 +17,6 @@ from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION, VIEWS, metada
 
 _BUSY_MS = 30_000
 _PRAGMAS = (
-    "journal_mode = WAL",
     "synchronous = FULL",  # a committed result survives a power cut
     "fullfsync = 1",  # ... on macOS too; elsewhere it changes nothing
     "foreign_keys = ON",
@@ -53,6 +52,11 @@ class Database:
             yield connection  # when this raises, returning the connection rolls back
             connection.exec_driver_sql("COMMIT")
 
+    def use_wal(self) -> None:
+        """Let readers and a writer work side by side; the file remembers it."""
+        with _explained(self.path), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
@@ -70,12 +74,17 @@ def open_database(path: Path, *, create: bool = False) -> Database:
                 "--db PATH names another"
             )
         _create_file(path)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; --db takes a file in it, such as overnight.db")
     database = Database(path)
     try:
         with database.read() as connection:
             version = _version(connection, path)
+        if version == 0 and not create:
+            raise DatabaseRefused(f"{path} is empty; --db PATH names another database")
+        database.use_wal()  # not before it is known to be ours
         if version == 0:
-            _create_schema(database, allowed=create)
+            _create_schema(database)
     except BaseException:
         database.close()
         raise
@@ -95,22 +104,20 @@ def _version(connection: Connection, path: Path) -> int:
     """The schema's version; 0 for an empty file. Refuses files that are not ours."""
     version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
     owner = int(connection.exec_driver_sql("PRAGMA application_id").scalar_one())
-    if version > SCHEMA_VERSION:
-        raise DatabaseRefused(
-            f"{path} was written by a newer overnight (schema {version}, this one knows "
-            f"{SCHEMA_VERSION}); update overnight: pip install -U overnight"
-        )
     if owner == APPLICATION_ID:
+        if version > SCHEMA_VERSION:
+            raise DatabaseRefused(
+                f"{path} was written by a newer overnight (schema {version}, this one knows "
+                f"{SCHEMA_VERSION}); update overnight: pip install -U overnight"
+            )
         return version
     if connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one():
         raise DatabaseRefused(f"{path} is a database of another program; --db PATH names another")
     return 0
 
 
-def _create_schema(database: Database, *, allowed: bool) -> None:
+def _create_schema(database: Database) -> None:
     """All tables and views in one transaction, or none; two creators make one schema."""
-    if not allowed:
-        raise DatabaseRefused(f"{database.path} is empty; --db PATH names another database")
     with database.write() as connection:
         if _version(connection, database.path) == SCHEMA_VERSION:
             return

@@ -1,5 +1,6 @@
 """Experiments in the database; `transition` is the one way to change a status."""
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -66,18 +67,27 @@ def find_experiment(database: Database, name: str) -> Experiment:
         if rows:
             near = ", ".join(row[1] for row in rows)
             raise UnknownExperiment(f"{name!r} is the beginning of several ids: {near}")
-        recent = connection.execute(
+        all_ids = connection.execute(
             text(
                 "SELECT experiment_id, experiment_name FROM experiments"
-                " ORDER BY created_at DESC, experiment_key DESC LIMIT 3"
+                " ORDER BY created_at DESC, experiment_key DESC"
             )
         ).all()
-    if not recent:
+    if not all_ids:
         raise UnknownExperiment(
             f"there is no experiment in {database.path} yet; `overnight run CONFIG` starts one"
         )
-    near = ", ".join(f"{id_} ({title})" for id_, title in recent)
-    raise UnknownExperiment(f"no experiment has the id {name!r}; the newest are {near}")
+    nearest = sorted(all_ids, key=lambda row: _likeness(name, *row), reverse=True)[:3]
+    near = ", ".join(f"{id_} ({title})" for id_, title in nearest)
+    raise UnknownExperiment(f"no experiment has the id {name!r}; the nearest: {near}")
+
+
+def _likeness(name: str, experiment_id: str, title: str) -> float:
+    """How much what was typed looks like the beginning of an id, or like a name: 0..1."""
+    return max(
+        difflib.SequenceMatcher(None, experiment_id[: len(name)], name.lower()).ratio(),
+        difflib.SequenceMatcher(None, title.lower(), name.lower()).ratio(),
+    )
 
 
 def get_experiment(database: Database, experiment_key: int) -> Experiment:

@@ -87,16 +87,15 @@ def delete_unsent(connection: Connection, attempt_ids: Sequence[int]) -> None:
 
 
 def close_lost(connection: Connection, experiment_key: int) -> int:
-    """Close what dead sessions left open; how many calls that are.
+    """Close what is open: dead sessions left it, or calls were abandoned. How many that are.
 
-    Only for the holder of the experiment's lock, before it opens any attempt of its own.
+    Only for the holder of the experiment's lock, when no call of its own is in flight.
     """
     connection.execute(
         text(
             "UPDATE run_sessions SET n_calls = n_calls + (SELECT count(*) FROM attempts a"
             "  WHERE a.session_id = run_sessions.session_id AND a.experiment_key = :key"
             "  AND a.status <> 'answered' AND a.status = 'open') WHERE experiment_key = :key"
-            " AND ended_how = 'crashed'"
         ),
         {"key": experiment_key},
     )

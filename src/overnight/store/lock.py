@@ -24,6 +24,7 @@ LOADING = 0  # the byte that is held while a dataset is being loaded; experiment
 _guard = threading.Lock()
 _files: dict[Path, int] = {}
 _held: set[tuple[Path, int]] = set()
+os.register_at_fork(after_in_child=_held.clear)  # a child holds nothing of its parent's
 
 
 def lock_path(database: Path) -> Path:
