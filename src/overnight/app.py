@@ -54,9 +54,11 @@ def make_client(config: Config, spec: AnswerSpec, structured: Structured | None 
     """The client for a configuration's provider. Raises UsageError where none can be made."""
     model = config.values.model
     if model.provider == "rules":
-        from overnight.call.rules import RulesClient  # noqa: PLC0415 - not everybody needs it
+        from overnight.call import rules  # noqa: PLC0415 - not everybody needs it
 
-        return RulesClient(rules_file=resolve_path(model.name, config.base))
+        loaded = rules.load_rules(resolve_path(model.name, config.base))
+        rules.refuse_unless_answerable(loaded, spec)
+        return rules.RulesClient(loaded)
     if model.provider == "embedded":
         from overnight.call.embedded import EmbeddedClient  # noqa: PLC0415 - an extra
 

@@ -3,8 +3,9 @@
 import logging
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TextIO
 
 from overnight.config.expand import Secrets
 from overnight.domain.outcome import Fault
@@ -22,6 +23,13 @@ from overnight.private import private_folder
 _PROGRESS_EVERY = 60.0  # seconds
 
 
+class _Quiet(logging.StreamHandler[TextIO]):
+    """A log that cannot be written (a full disk) is no reason to stop, nor to fill the screen."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        pass
+
+
 class RunLog:
     """A handler that writes events to `run.log`; use as a context manager."""
 
@@ -34,7 +42,7 @@ class RunLog:
         private_folder(self.file.parent)
         descriptor = os.open(self.file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
         self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
-        self._handler = logging.StreamHandler(self._stream)
+        self._handler = _Quiet(self._stream)
         formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s")
         formatter.datefmt = "%Y-%m-%dT%H:%M:%S"
         formatter.converter = time.gmtime
@@ -44,8 +52,9 @@ class RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._handler.close()
-        self._stream.close()
+        with suppress(OSError):  # a full disk
+            self._handler.close()
+            self._stream.close()
 
     def __call__(self, event: Event) -> None:
         """Write what is worth a line."""

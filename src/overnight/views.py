@@ -1,11 +1,13 @@
 """Read models: the one source of what a screen, the log or --json shows of a run."""
 
+import dataclasses
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from overnight.config.expand import hide_passwords
 from overnight.domain.experiment import Counts, Experiment, Status
 from overnight.events import Progressed
 from overnight.store import lock
@@ -137,7 +139,7 @@ def _session_rate(session: SessionRow) -> float | None:
 def view_json(view: ExperimentView) -> dict[str, Any]:
     """An experiment as one JSON object: the table's columns, the state, the owner, the counts."""
     values = {
-        name: _iso(value) if name in _TIMES else value
+        name: _iso(value) if name in _TIMES else _without_passwords(value)
         for name, value in view.summary.row.items()
         if name != "experiment_key"
     }
@@ -155,9 +157,29 @@ def view_json(view: ExperimentView) -> dict[str, Any]:
     }
 
 
+def session_json(session: SessionRow) -> dict[str, Any]:
+    """A session as one JSON object: its columns."""
+    values = dataclasses.asdict(session)
+    return {name: _iso(value) if name in _TIMES else value for name, value in values.items()}
+
+
 _TIMES = frozenset(
-    ("created_at", "start_time", "end_time", "last_progress_update", "estimated_completion_time")
+    (
+        "created_at",
+        "start_time",
+        "end_time",
+        "last_progress_update",
+        "estimated_completion_time",
+        "started_at",
+        "last_seen_at",
+        "ended_at",
+    )
 )
+
+
+def _without_passwords(value: object) -> object:
+    """The stored configuration must hold an address as it is; nobody needs to see it."""
+    return hide_passwords(value) if isinstance(value, str) else value
 
 
 def iso(time: datetime) -> str:
@@ -171,8 +193,9 @@ def _iso(value: str | None) -> str | None:
 
 def duration(seconds: float) -> str:
     """A span of time as people say it: 4.2 s, 12m 05s, 1h 52m, 2d 03h."""
-    if seconds < 60:  # noqa: PLR2004 - a minute
+    if seconds < 59.95:  # noqa: PLR2004 - what is rounded to less than a minute
         return f"{seconds:.1f} s"
+    seconds = max(seconds, 60)
     minutes, secs = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -211,5 +234,5 @@ def short_count(n: int) -> str:
     """A large number in few characters: 950, 12.3k, 4.5M."""
     for size, letter in ((1_000_000, "M"), (1_000, "k")):
         if n >= size:
-            return f"{n / size:.1f}{letter}"
+            return f"{n * 10 // size / 10:.1f}{letter}"
     return str(n)

@@ -73,8 +73,8 @@ class Parts:
 async def work(parts: Parts, stop: StopRequest) -> Ending:
     """Call the model for every narrative that remains; how that came to an end."""
     parts.recorder.start(parts.dispatcher)
-    await parts.client.open()
     try:
+        await parts.client.open()
         ticker = asyncio.create_task(_tick(parts.tick))
         workers = [asyncio.create_task(_worker(parts)) for _ in range(parts.dispatcher.limit)]
         await _until_done(parts, workers, stop)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +9,17 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from overnight.call.client import Client
-from overnight.call.rules import Rules, RulesClient, RulesFile, judge, load_rules
-from overnight.domain.outcome import Fault, Reply, Request
-from overnight.errors import ConfigError
+from overnight.call.rules import (
+    Rules,
+    RulesClient,
+    judge,
+    load_rules,
+    refuse_unless_answerable,
+)
+from overnight.call.rules_file import RulesFile
+from overnight.domain.answer import DEFAULT_ANSWER, AnswerField, AnswerSpec
+from overnight.domain.outcome import Reply, Request
+from overnight.errors import ConfigError, UsageError
 
 HEAD = 'negations: [no, not, denied, without, "no history of"]\n'
 RULES = (
@@ -277,7 +284,7 @@ def ask(client, text):
 
 
 def test_as_a_client_it_replies_like_a_model(write):
-    client: Client = RulesClient(rules_file=write(RULES))
+    client: Client = RulesClient(load_rules(write(RULES)))
     assert client.structured == "json_schema"
     assert client.max_concurrency is None
     reply = ask(client, "a restraining order — “café”")
@@ -287,11 +294,14 @@ def test_as_a_client_it_replies_like_a_model(write):
     assert reply.model == load_rules(write(RULES)).name
 
 
-def test_a_wrong_file_shows_when_it_is_opened(tmp_path):
-    with pytest.raises(ConfigError):
-        ask(RulesClient(rules_file=tmp_path / "gone.yaml"), "")
+def test_a_missing_file_is_said_before_anything_runs(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_rules(tmp_path / "gone.yaml")
 
 
-def test_a_call_without_open_is_a_fault():
-    client = RulesClient(rules_file=Path("unread.yaml"))
-    assert isinstance(asyncio.run(client.call(Request("", "", "", None))), Fault)
+def test_an_answer_that_rules_cannot_give_is_refused(write):
+    rules = load_rules(write(RULES))
+    refuse_unless_answerable(rules, DEFAULT_ANSWER)
+    asked = AnswerSpec((AnswerField("event", "enum", values=("a", "b")),), primary="event")
+    with pytest.raises(UsageError, match="boolean field 'detected'"):
+        refuse_unless_answerable(rules, asked)

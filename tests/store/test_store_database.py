@@ -14,9 +14,19 @@ import pytest
 
 from overnight.errors import DatabaseRefused, StoppedError, UsageError
 from overnight.store import database as database_module
-from overnight.store.database import open_database
+from overnight.store.database import Database, open_database
 from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
 from overnight.testing import wait_until
+
+
+def query(database: Database, sql: str) -> list[tuple]:
+    with database.read() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(sql)]
+
+
+def write(database: Database, sql: str, *values: object) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql(sql, values)
 
 
 def said(error: BaseException) -> str:
@@ -263,14 +273,25 @@ def test_a_damaged_database_is_refused_in_a_sentence(tmp_path):
     content = bytearray(path.read_bytes())
     content[8192:] = b"\x5a" * (len(content) - 8192)
     path.write_bytes(content)
+    with pytest.raises(DatabaseRefused, match=r"damaged.*backup") as caught:
+        open_database(path)
+    assert said(caught.value)
+
+
+def test_damage_that_shows_only_later_is_told_in_a_sentence_too(tmp_path):
+    path = tmp_path / "overnight.db"
+    database = open_database(path, create=True)
+    root = "SELECT rootpage FROM sqlite_master WHERE name = 'experiments'"
+    with database.read() as connection:
+        page = connection.exec_driver_sql(root).scalar_one()
+    database.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 8192)
+        file.write(b"\x5a" * 8192)
     database = open_database(path)
-    try:
-        with pytest.raises(DatabaseRefused, match="damaged.*backup") as caught:
-            with database.read() as connection:
-                for table in ("experiments", "narratives", "results", "datasets"):
-                    connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY 1").all()
-    finally:
-        database.close()
+    with pytest.raises(DatabaseRefused, match=r"damaged.*backup") as caught:
+        query(database, "SELECT * FROM experiments ORDER BY 1")
+    database.close()
     assert said(caught.value)
 
 
@@ -304,10 +325,8 @@ def test_a_database_that_may_only_be_read_is_told_so_when_it_must_be_written(as_
     path.chmod(0o444)
     look_only(as_nobody)
 
-    with pytest.raises(UsageError, match="cannot be written here.*permissions") as caught:
-        database = open_database(path)
-        with database.write() as connection:
-            connection.exec_driver_sql("DELETE FROM left_out_rows")
+    with pytest.raises(UsageError, match=r"cannot be written here.*permissions") as caught:
+        write(open_database(path), "DELETE FROM left_out_rows")
     assert said(caught.value)
 
 
@@ -333,8 +352,7 @@ def test_a_database_locked_by_another_program_stops_the_run_with_a_sentence(tmp_
     database = open_database(path)
     try:
         with pytest.raises(StoppedError, match="another program has held .* locked") as caught:
-            with database.write():
-                pass
+            write(database, "DELETE FROM left_out_rows")
     finally:
         database.close()
         other.close()
@@ -344,19 +362,22 @@ def test_a_database_locked_by_another_program_stops_the_run_with_a_sentence(tmp_
 def test_a_full_disk_stops_the_run_with_a_sentence_and_nothing_half_written(tmp_path):
     path = tmp_path / "overnight.db"
     database = open_database(path, create=True)
-    with pytest.raises(StoppedError, match="the disk that holds .* is full") as caught:
+    insert = (
+        "INSERT INTO datasets (data_checksum, mapping_json, data_source, layout)"
+        " VALUES (?, ?, 'c', 'd')"
+    )
+
+    def fill() -> None:
         with database.write() as connection:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
             for i in range(1000):
-                connection.exec_driver_sql(
-                    "INSERT INTO datasets (data_checksum, mapping_json, data_source, layout)"
-                    " VALUES (?, ?, 'c', 'd')",
-                    (str(i), "x" * 4000),
-                )
+                connection.exec_driver_sql(insert, (str(i), "x" * 4000))
+
+    with pytest.raises(StoppedError, match="the disk that holds .* is full") as caught:
+        fill()
     assert said(caught.value)
-    with database.read() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM datasets").scalar_one() == 0
+    assert query(database, "SELECT count(*) FROM datasets") == [(0,)]
     database.close()
 
 

@@ -1,12 +1,15 @@
 """Calls and results: on the books before they are sent, once, and only by the owner."""
 
+import asyncio
 import time
 
 import pytest
 from store_world import DOWN, UNREADABLE, World, answered, ended, narrative
 
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
+from overnight.domain.answer import DEFAULT_ANSWER, Answer
 from overnight.domain.experiment import Event, Status
+from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Reply
 from overnight.errors import RefusedError, SupersededError
 from overnight.record import Peer, Recorder, SessionKeys
 from overnight.store.database import open_database
@@ -156,6 +159,44 @@ def test_two_experiments_over_one_dataset_know_nothing_of_each_other(begun):
     assert (mine.total, mine.answered, mine.errors, mine.remaining) == (10, 6, 0, 4)
 
 
+HALF = "cut in the middle of \ud83d"
+
+
+def test_whatever_a_server_says_can_be_stored(begun):
+    """A server that cuts a text may cut a character in two: that must not stop the run."""
+    odd = Reply(HALF, finish_reason=HALF, prompt_tokens=2**70, completion_tokens=1, model=HALF)
+    nul = Reply("a\0b")
+    outcomes = [
+        Answered(Answer({"detected": True}), odd),
+        Answered(Answer({"detected": True}), nul),
+        Fault(ErrorCategory.API_ERROR, HALF, Blame.SERVER, 500, reply=odd),
+    ]
+    jobs = begun.remaining(begun.key, begun.dataset_id)[:3]
+    for job in jobs:
+        job.first_error = HALF
+    opened = begun.open(begun.session_id, begun.key, jobs)
+    begun.close(
+        begun.session_id,
+        begun.key,
+        *[ended(a, o, final=i < 2) for i, (a, o) in enumerate(zip(opened, outcomes, strict=True))],
+    )
+    with begun.database.write() as connection:
+        record_peer(connection, begun.session_id, {"served_model": HALF})
+        update_experiment(connection, begun.key, {"served_model": HALF})
+        transition(connection, begun.key, Event.FAIL, reason=HALF)
+
+    cut = "cut in the middle of ?"
+    assert begun.rows("SELECT raw_response, prompt_tokens FROM narrative_results") == [
+        (cut, None),
+        ("a\ufffdb", None),
+    ]
+    assert begun.rows(
+        "SELECT error_message, finish_reason, reply FROM narrative_attempts WHERE status = 'failed'"
+    ) == [(cut, cut, cut)]
+    assert begun.rows("SELECT served_model, status_reason FROM experiments") == [(cut, cut)]
+    assert begun.rows("SELECT served_model FROM run_sessions") == [(cut,)]
+
+
 # --- the fence ---------------------------------------------------------------------------------
 
 WRITES = {
@@ -177,8 +218,6 @@ WRITES = {
 
 @pytest.mark.parametrize("write", WRITES)
 def test_a_superseded_session_writes_nothing(begun, write):
-    from overnight.domain.answer import DEFAULT_ANSWER
-
     begun.spec = DEFAULT_ANSWER
     begun.opened = begun.open(
         begun.session_id, begun.key, begun.remaining(begun.key, begun.dataset_id)[:3]
@@ -226,10 +265,6 @@ class Heard:
 
 
 def test_the_recorder_of_a_superseded_session_records_nothing_and_says_so(begun):
-    import asyncio
-
-    from overnight.domain.answer import DEFAULT_ANSWER
-
     heard = Heard()
     opened = begun.open(
         begun.session_id, begun.key, begun.remaining(begun.key, begun.dataset_id)[:2]

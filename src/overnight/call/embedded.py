@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import contextlib
+import importlib.util
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 from overnight.call.client import Structured
 from overnight.call.gguf import PACKAGED, Engine, Sampling, find_model
 from overnight.domain.outcome import Blame, ErrorCategory, Fault, Reply, Request
+from overnight.errors import MissingExtra
 
 _CLOSE_SEC = 2.0  # how long `close` waits for the engine to notice
 _EXIT_SEC = 30.0  # how long the interpreter's exit does, at the most
@@ -41,7 +43,10 @@ class EmbeddedClient:
         context: int = 4096,
         threads: int | None = None,
     ) -> None:
-        self._model, self._folder, self._schema = model, folder, schema
+        self._file, self._schema = find_model(model, folder), schema
+        self._name = model if model in PACKAGED else self._file.name
+        if importlib.util.find_spec("xllamacpp") is None:
+            raise MissingExtra("provider embedded", "embedded")
         self._sampling = Sampling(max_tokens=max_tokens, temperature=temperature, top_p=top_p)
         self._context, self._threads = context, threads
         self._worker: _Worker | None = None
@@ -57,14 +62,12 @@ class EmbeddedClient:
         return 1
 
     async def open(self) -> None:
-        """Load the model. Raises UsageError or MissingExtra saying what to install or change."""
-        file = find_model(self._model, self._folder)
-        name = self._model if self._model in PACKAGED else file.name
+        """Load the model. Raises UsageError where the engine cannot."""
 
         def load() -> Engine:
             return Engine(
-                file,
-                name=name,
+                self._file,
+                name=self._name,
                 schema=self._schema,
                 sampling=self._sampling,
                 context=self._context,

@@ -1,134 +1,40 @@
 """Keyword rules: the baseline that a language model has to beat, and a provider like any other.
 
-A rules file names phrases, what must stand near them, and what voids them. No model is needed,
-nothing leaves the machine, and thousands of narratives are judged per second.
-
-    field: detected          # the boolean field that is decided
-    window: 12               # words within which a `near` phrase must stand, before or after
-    negations: [no, denied, "no history of"]
-    negation_window: 6       # a match is void with a negation up to so many words before it
-    threshold: 0.5           # detected when 1 - product(1 - weight) of the fired rules reaches it
-    rules:
-      - name: threat         # an entry of `indicators`
-        any: [threat*, "said he would kill"]      # * is the rest of a word
-        near: [wife, girlfriend]                  # optional
-        window: 8                                 # optional, instead of the general one
-        negations: false                          # optional: this rule is never voided
-        weight: 0.6
-
-Words are compared without case; hyphens separate words, a possessive 's is ignored. Phrases and
-negations do not reach across the end of a sentence, `near` does.
+No model is needed, nothing leaves the machine, and thousands of narratives are judged per second.
+What a rules file says is told in `rules_file`.
 """
 
-import difflib
-import hashlib
 import json
 import math
 import re
-import unicodedata
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-)
-from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from typing import Any, NamedTuple
 
 from overnight.call.client import Structured
-from overnight.domain.outcome import Blame, ErrorCategory, Fault, Reply, Request
-from overnight.errors import ConfigError
+from overnight.call.rules_file import (
+    IN_PHRASE,
+    OTHER_FIELDS,
+    WORD,
+    Rule,
+    RulesFile,
+    fold,
+    read_rules,
+)
+from overnight.domain.answer import AnswerSpec
+from overnight.domain.outcome import Reply, Request
+from overnight.errors import UsageError
 
-_OTHER_FIELDS = ("confidence", "indicators", "rationale")
 _REMEMBERED_WORDS = 20_000
-_APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u2018\u02bc\u00b4`", "'"))
-_WORD = r"[^\W_]+(?:'[^\W_]+)*"
-_IN_PHRASE = re.compile(_WORD + r"\*?")
 # Words, and what may end a sentence: a mark with a blank behind it, or an empty line.
-_TOKEN = re.compile(_WORD + r"""|[.!?;](?=["')\]]*\s)|\n\s*\n""")
+_TOKEN = re.compile(WORD + r"""|[.!?;](?=["')\]]*\s)|\n\s*\n""")
 _TITLES = ("mr", "mrs", "ms", "dr", "st", "sgt", "det", "ofc", "lt", "capt", "jr", "sr")
 _MONTHS = ("jan", "feb", "aug", "sept", "oct", "nov", "dec")
 _ABBREVIATIONS = frozenset((*_TITLES, *_MONTHS, "vs", "approx", "dept", "apt", "ave"))
-
-
-def _fold(text: str) -> str:
-    """The form in which words are compared."""
-    folded = text.casefold()
-    if folded.isascii():
-        return folded.replace("`", "'")
-    return unicodedata.normalize("NFC", folded.translate(_APOSTROPHES))
-
-
-def _number_is_text(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _is_phrase(phrase: str) -> str:
-    folded = _fold(phrase)
-    if "*" in _IN_PHRASE.sub(" ", folded) or re.search(r"\*[^\W_]", folded):
-        raise ValueError(f"in {phrase!r}: a * stands for the rest of a word, at the word's end")
-    if not _IN_PHRASE.search(folded):
-        raise ValueError(f"{phrase!r} holds no word")
-    return phrase
-
-
-Phrase = Annotated[str, BeforeValidator(_number_is_text), AfterValidator(_is_phrase)]
-Words = Annotated[int, Field(ge=0, le=10_000)]
-
-
-class Rule(BaseModel):
-    """One rule of the file: fires where a phrase of `any` stands, near enough and not negated."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(min_length=1)
-    any: tuple[Phrase, ...] = Field(min_length=1)
-    near: tuple[Phrase, ...] | None = Field(default=None, min_length=1)
-    window: Words | None = None
-    negations: bool = True
-    weight: float = Field(default=1.0, ge=0, le=1)
-
-
-class RulesFile(BaseModel):
-    """A rules file as written."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    field: str = Field(default="detected", min_length=1)
-    window: Words = 12
-    negations: tuple[Phrase, ...] = ()
-    negation_window: Words = 6
-    rules: tuple[Rule, ...] = Field(min_length=1)
-    threshold: float = Field(default=0.5, gt=0, le=1)
-
-    @field_validator("field")
-    @classmethod
-    def _is_free(cls, name: str) -> str:
-        if name in _OTHER_FIELDS:
-            raise ValueError(f"{name} is another field of the answer; name the boolean one")
-        return name
-
-    @field_validator("rules")
-    @classmethod
-    def _names_differ(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-        names = [rule.name for rule in rules]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"two rules are named {twice!r}; a name is how a result tells them")
-        return rules
 
 
 class _Part(NamedTuple):
@@ -190,7 +96,7 @@ class Rules:
         sentences: list[int] = []
         begun: list[tuple[int, tuple[str, ...]]] = []
         seen = self._seen
-        for token in _TOKEN.findall(_fold(text)):
+        for token in _TOKEN.findall(fold(text)):
             phrases = seen.get(token)
             if phrases is None:
                 phrases = self._look_up(token)
@@ -233,25 +139,8 @@ class Rules:
 
 
 def load_rules(path: Path) -> Rules:
-    """Read a rules file. Raises ConfigError with file, line and field."""
-    try:
-        content = path.read_bytes()
-        tree = YAML().load(content.decode("utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", file=path) from None
-    except UnicodeDecodeError:
-        raise ConfigError("is not UTF-8 text", file=path) from None
-    except YAMLError as error:
-        raise _not_yaml(error, path) from None
-    if not isinstance(tree, CommentedMap):
-        raise ConfigError(
-            "holds no rules; it begins with keys such as field: and rules:", file=path
-        )
-    try:
-        values = RulesFile.model_validate(tree)
-    except ValidationError as error:
-        raise _explain(error.errors()[0], path, tree) from None
-    return Rules.of(values, "rules:" + hashlib.sha256(content).hexdigest()[:12])
+    """Read a rules file and index it. Raises ConfigError with file, line and field."""
+    return Rules.of(*read_rules(path))
 
 
 def judge(rules: Rules, text: str) -> dict[str, Any]:
@@ -287,9 +176,9 @@ def judge(rules: Rules, text: str) -> dict[str, Any]:
 class RulesClient:
     """A rules file in the place of a model: same call, same reply, no model."""
 
-    def __init__(self, *, rules_file: Path) -> None:
-        self._file = rules_file
-        self._rules: Rules | None = None
+    def __init__(self, rules: Rules) -> None:
+        """`rules` as `load_rules` read them."""
+        self._rules = rules
 
     @property
     def structured(self) -> Structured:
@@ -301,14 +190,10 @@ class RulesClient:
         """No limit; a call takes a fraction of a millisecond."""
 
     async def open(self) -> None:
-        """Read the rules. Raises ConfigError with file, line and field."""
-        self._rules = load_rules(self._file)
+        """Nothing to get ready."""
 
-    async def call(self, request: Request) -> Reply | Fault:
+    async def call(self, request: Request) -> Reply:
         """Judge `request.text`; the prompts and the seed play no part."""
-        if self._rules is None:
-            message = "the rules are not loaded"
-            return Fault(ErrorCategory.API_ERROR, message, Blame.SERVER)
         answer = judge(self._rules, request.text)
         return Reply(
             text=json.dumps(answer, ensure_ascii=False),
@@ -318,7 +203,20 @@ class RulesClient:
 
     async def close(self) -> None:
         """Nothing to give back."""
-        self._rules = None
+
+
+def refuse_unless_answerable(rules: Rules, spec: AnswerSpec) -> None:
+    """Rules can only give their own field and what goes with it; raises UsageError otherwise."""
+    field = rules.values.field
+    given = {field, *OTHER_FIELDS}
+    asked = {f.name for f in spec.fields if f.required}
+    boolean = any(f.name == field and f.type == "boolean" for f in spec.fields)
+    if not boolean or not asked <= given:
+        raise UsageError(
+            f"keyword rules decide the boolean field {field!r} (and give confidence, indicators "
+            "and rationale); the section output asks for something else. Leave it out, or let "
+            "`field` in the rules file name its boolean field"
+        )
 
 
 def _all_phrases(values: RulesFile) -> Iterator[str]:
@@ -329,7 +227,7 @@ def _all_phrases(values: RulesFile) -> Iterator[str]:
 
 
 def _parts(phrase: str) -> tuple[_Part, ...]:
-    found = _IN_PHRASE.findall(_fold(phrase))
+    found = IN_PHRASE.findall(fold(phrase))
     return tuple(_Part(word.removesuffix("*"), word.endswith("*")) for word in found)
 
 
@@ -374,47 +272,3 @@ def _rationale(fired: Sequence[tuple[Rule, str]], void: Sequence[Rule]) -> str:
     count = len(fired)
     text = f"{count} rule{'s' if count > 1 else ''} fired: {named}" if fired else "No rule fired"
     return f"{text}; negated: {', '.join(rule.name for rule in void)}" if void else text
-
-
-def _not_yaml(error: YAMLError, file: Path) -> ConfigError:
-    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-    problem = error.problem if isinstance(error, MarkedYAMLError) else None
-    line = mark.line + 1 if mark else None
-    return ConfigError(f"is not YAML: {problem or 'it cannot be parsed'}", file=file, line=line)
-
-
-def _explain(detail: ErrorDetails, file: Path, tree: CommentedMap) -> ConfigError:
-    """One sentence for the first thing that is wrong."""
-    path = detail["loc"]
-    if detail["type"] == "extra_forbidden":
-        message = "unknown key" + _nearest(path)
-    elif detail["type"] == "missing":
-        message = "is missing"
-    elif detail["type"] == "value_error":
-        message = str(detail["ctx"]["error"])
-    elif detail["type"] == "tuple_type":
-        message = "must be a list, such as [threat*, afraid]"
-    else:
-        message = f"{detail['msg'][:1].lower()}{detail['msg'][1:]}, not {detail['input']!r:.40}"
-    name = ".".join(str(part) for part in path)
-    return ConfigError(message, file=file, line=_line(tree, path), field=name or None)
-
-
-def _nearest(path: tuple[int | str, ...]) -> str:
-    known = list((Rule if path[0] == "rules" else RulesFile).model_fields)
-    close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(known)}"
-
-
-def _line(tree: Any, path: tuple[int | str, ...]) -> int | None:  # noqa: ANN401 - a YAML node
-    """The line of the deepest part of `path` that the file has; 1-based."""
-    line = None
-    for part in path:
-        if isinstance(tree, CommentedMap) and part in tree:
-            line = tree.lc.key(part)[0] + 1
-        elif isinstance(tree, CommentedSeq) and isinstance(part, int) and part < len(tree):
-            line = tree.lc.item(part)[0] + 1
-        else:
-            break
-        tree = tree[part]
-    return line

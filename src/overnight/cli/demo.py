@@ -47,7 +47,7 @@ def _show(done: Demo, sample: int) -> None:
     if done.model.metrics:
         columns.append((f"SmolLM2-135M, first {sample}", done.model.metrics))
     out.print()
-    out.print(table(side_by_side(columns)))
+    out.print(table(side_by_side(columns, by_type=False)))
     out.print("In brackets: 95 % Wilson intervals.\n", style="dim")
     if done.model.metrics:
         scores = done.model.metrics.overall

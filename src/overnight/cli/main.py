@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 Db = Annotated[
-    Path | None,
+    str | None,  # a Path would swallow a slash of a URL, and the URL could not be refused
     typer.Option(
         "--db",
         metavar="PATH",
@@ -34,9 +34,7 @@ Db = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
-Name = Annotated[
-    str, typer.Argument(metavar="ID", help="An id, the beginning of one, or latest.")
-]
+Name = Annotated[str, typer.Argument(metavar="ID", help="An id, the beginning of one, or latest.")]
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The experiment file (YAML).")]
 WithText = Annotated[
     bool, typer.Option("--with-text", help="With the narratives and raw replies: sensitive.")
@@ -55,9 +53,9 @@ def _root(
 
 @app.command(rich_help_panel=RUN)
 def demo(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where the example is put.")
-    ] = Path("demo"),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the example is put.")] = Path(
+        "demo"
+    ),
     *,
     sample: Annotated[
         int, typer.Option(min=1, help="Narratives that the language model judges.")
@@ -211,7 +209,8 @@ def show(
         show_left_out(rows, limit=limit, with_text=with_text, as_json=json_)
     else:
         found = results.results(name, db=db, with_text=with_text, errors_only=errors)
-        show_results(found, limit=limit, as_json=json_)
+        spec = results.declared(name, db=db)
+        show_results(found, spec, limit=limit, with_text=with_text, as_json=json_)
 
 
 @app.command(rich_help_panel=USE)
@@ -267,6 +266,9 @@ def main() -> None:
         # Whoever read our output has gone; the interpreter must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        _say(f"error: {error.filename or 'the disk'}: {error.strerror or error}")
+        sys.exit(1)
 
 
 def _say(message: str) -> None:

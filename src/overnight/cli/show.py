@@ -14,14 +14,18 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from overnight.app import find_database
 from overnight.commands.check import Check
 from overnight.commands.results import Exported, Measured
 from overnight.commands.stint import RunResult
+from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Status
 from overnight.domain.narrative import LeftOut
 from overnight.domain.result import Result
+from overnight.ingest.load import Census
+from overnight.report.columns import columns_of
 from overnight.report.metrics import Metrics, metrics_json
 from overnight.report.table import metrics_table
 from overnight.views import (
@@ -32,6 +36,7 @@ from overnight.views import (
     local_time,
     percent,
     rate_text,
+    session_json,
     short_count,
     view_json,
 )
@@ -45,7 +50,13 @@ _COMPLETED_WITH_ERRORS = 4
 
 def console() -> Console:
     """Stdout, wide where it is no terminal."""
-    return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else _WIDE)
+    return Console(
+        highlight=False,
+        emoji=False,  # ":bomb:" in a narrative is no picture
+        markup=False,
+        soft_wrap=False,
+        width=None if sys.stdout.isatty() else _WIDE,
+    )
 
 
 def table(rows: Sequence[Sequence[str]], *, right: bool = True) -> Table:
@@ -54,13 +65,8 @@ def table(rows: Sequence[Sequence[str]], *, right: bool = True) -> Table:
     for index, head in enumerate(rows[0]):
         made.add_column(head, justify="right" if right and index else "left", overflow="fold")
     for row in rows[1:]:
-        made.add_row(*(_plain(cell) for cell in row))
+        made.add_row(*(Text(cell) for cell in row))  # as it is: square brackets are no markup
     return made
-
-
-def _plain(cell: str) -> str:
-    """Text as it is: square brackets are no markup."""
-    return cell.replace("[", "\\[")
 
 
 def show_json(value: object) -> None:
@@ -81,7 +87,7 @@ def show_run(result: RunResult, *, strict: bool = False) -> int:
     """How a run ended, and what to type next; the exit code."""
     out = console()
     if result.already_complete:
-        out.print(f"{result.name} is already complete; no call was made.", markup=False)
+        out.print(f"{result.name} is already complete; no call was made.")
         which = which_experiment(result)
         out.print(f"For a fresh experiment add --new. Metrics: overnight metrics {which}")
     elif result.status is Status.COMPLETED:
@@ -100,7 +106,7 @@ def _show_complete(out: Console, result: RunResult) -> None:
     if result.files:
         out.print("\nExported:")
         for file in result.files:
-            out.print(f"  {file}", markup=False, soft_wrap=True)
+            out.print(f"  {file}", soft_wrap=True)
     which, overnight = which_experiment(result), this_command()
     out.print(f"\nThe answers: {overnight} show {which}", soft_wrap=True)
     out.print(f"A spreadsheet: {overnight} export {which} --format xlsx", soft_wrap=True)
@@ -109,7 +115,7 @@ def _show_complete(out: Console, result: RunResult) -> None:
 def _show_stopped(out: Console, result: RunResult) -> None:
     c = result.counts
     word = "Cancelled" if result.status is Status.CANCELLED else "Stopped"
-    out.print(f"\n{word}, can be resumed: {result.reason}", style="bold", markup=False)
+    out.print(f"\n{word}, can be resumed: {result.reason}", style="bold")
     out.print(
         f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}); nothing is lost."
     )
@@ -178,7 +184,7 @@ def show_status(status: StatusView, *, as_json: bool) -> None:
         return
     out = console()
     view = status.view
-    out.print(f"{view.name}", style="bold", markup=False)
+    out.print(f"{view.name}", style="bold")
     out.print(table([["", ""], *_status_rows(status)], right=False))
     if view.state == "running (crashed)" and view.last_alive:
         out.print(
@@ -248,18 +254,21 @@ def _status_json(status: StatusView) -> dict[str, Any]:
         "rate_per_sec": status.rate,
         "prompt_tokens": status.prompt_tokens,
         "completion_tokens": status.completion_tokens,
-        "sessions": [dataclasses.asdict(session) for session in status.view.summary.sessions],
+        "sessions": [session_json(session) for session in status.view.summary.sessions],
     }
 
 
 # --- use -------------------------------------------------------------------------------------
 
 
-def show_results(found: Iterable[Result], *, limit: int, as_json: bool) -> None:
-    """Answers, a row each."""
+def show_results(
+    found: Iterable[Result], spec: AnswerSpec, *, limit: int, with_text: bool, as_json: bool
+) -> None:
+    """Answers, a row each; as JSON with the columns of an export."""
     chosen = itertools.islice(found, limit or None)
     if as_json:
-        show_json([dataclasses.asdict(result) for result in chosen])
+        columns = columns_of(spec, with_text=with_text)
+        show_json([{column.name: column.get(row) for column in columns} for row in chosen])
         return
     rows = [["row", "incident", "type", "label", "answer", "right", "error"]]
     texts = []
@@ -284,8 +293,8 @@ def show_results(found: Iterable[Result], *, limit: int, as_json: bool) -> None:
     for row_num, text, reply in texts:
         if text is not None:
             out.print(f"\nrow {row_num:,}", style="bold")
-            out.print(text, markup=False)
-            out.print(f"-> {reply}", markup=False)
+            out.print(text)
+            out.print(f"-> {reply}")
     if limit and len(rows) > limit:
         out.print(f"\nThe first {limit:,}; all of them: --limit 0")
 
@@ -353,7 +362,7 @@ def show_metrics(measured: Measured, *, as_json: bool) -> None:
         )
         return
     out = console()
-    out.print(experiment.name, style="bold", markup=False)
+    out.print(experiment.name, style="bold")
     if c.remaining:
         out.print(f"So far: {c.completed:,} of {c.total:,} have a result.", style="yellow")
     show_metric_rows(out, measured.metrics)
@@ -385,20 +394,21 @@ def show_export(exported: Exported, *, as_json: bool) -> None:
 def show_init(files: Sequence[Path], folder: Path) -> None:
     """What was made, and what to type next."""
     out = console()
-    out.print(f"Made in {folder}:", markup=False)
+    out.print(f"Made in {folder}:")
     for file in files:
-        out.print(f"  {file.name}", markup=False)
+        out.print(f"  {file.name}")
     overnight = this_command()
     out.print("\nTry at once, without a server:")
-    out.print(f"  {overnight} run {folder}/baseline.yaml", markup=False)
+    out.print(f"  {overnight} run {folder}/baseline.yaml")
     out.print("With your own server: look into one of the files, then")
-    out.print(f"  {overnight} check {folder}/lmstudio.yaml", markup=False)
-    out.print(f"  {overnight} run {folder}/lmstudio.yaml", markup=False)
+    out.print(f"  {overnight} check {folder}/lmstudio.yaml")
+    out.print(f"  {overnight} run {folder}/lmstudio.yaml")
 
 
 def show_check(checked: Check, *, as_json: bool) -> bool:
     """What was found; whether a run would work."""
-    fine = checked.call is None or checked.call.problem is None
+    has_room = checked.disk_needed <= checked.disk_free
+    fine = has_room and (checked.call is None or checked.call.problem is None)
     if as_json:
         show_json(_check_json(checked))
         return fine
@@ -406,11 +416,10 @@ def show_check(checked: Check, *, as_json: bool) -> bool:
     out.print(table([["", ""], *_check_rows(checked)], right=False))
     if checked.leaves_for:
         out.print(f"narratives will leave this machine to {checked.leaves_for}", style="yellow")
-    if checked.disk_needed > checked.disk_free:
+    if not has_room:
         out.print("The disk has too little room.", style="red")
-        return False
     if fine:
-        out.print(f"\nReady: overnight run {checked.config.file}", markup=False)
+        out.print(f"\nReady: overnight run {checked.config.file}")
     return fine
 
 
@@ -456,7 +465,7 @@ def _check_json(checked: Check) -> dict[str, Any]:
     return {
         "config": checked.config.file,
         "layout": checked.layout,
-        "data": dataclasses.asdict(checked.census),
+        "data": {f.name: getattr(checked.census, f.name) for f in dataclasses.fields(Census)},
         "n_to_run": checked.n_to_run,
         "concurrency": checked.concurrency,
         "narratives_leave_for": checked.leaves_for,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from overnight.app import connect
+from overnight.app import connect, make_client
 from overnight.commands.stint import RunResult, carry_out
 from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import binding_digest, binding_fields, mapping_json
@@ -46,6 +46,7 @@ def run(
     Raises RefusedError where that would silently replace an unfinished experiment.
     """
     config = _overridden(load_config(config_file), max_narratives, concurrency)
+    make_client(config, config.values.answer)  # what is wrong shows before anything is written
     database = connect(db, Path(config_file), create=True)
     try:
         dataset = _load(database, config, handler)

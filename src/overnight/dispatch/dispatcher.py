@@ -91,8 +91,11 @@ class Dispatcher:
         else:
             self._ready.extend(opened)
             self._refill()
-        self.on_committed(ended)
         self._wake()
+        try:
+            self.on_committed(ended)
+        except Exception as error:  # noqa: BLE001 - a handler's bug must stop the run, not hang it
+            self.on_failure(error)
 
     def on_failure(self, error: BaseException) -> None:
         """Nothing can be recorded any more, so nothing may be sent."""

@@ -20,8 +20,8 @@ def metrics_table(metrics: Metrics) -> list[Row]:
     ]
 
 
-def side_by_side(experiments: Sequence[tuple[str, Metrics]]) -> list[Row]:
-    """Several experiments, one column each: all narratives first, then each type's scores.
+def side_by_side(experiments: Sequence[tuple[str, Metrics]], *, by_type: bool = True) -> list[Row]:
+    """Several experiments, one column each: all narratives, then (`by_type`) each type's scores.
 
     A type that an experiment does not have is "-". Two experiments that measure different
     things (a boolean, an enum) still share the rows; what does not apply is "n/a".
@@ -32,7 +32,7 @@ def side_by_side(experiments: Sequence[tuple[str, Metrics]]) -> list[Row]:
     rows = [["", *(name for name, _ in experiments)]]
     rows += _rows(binary, [metrics.overall for _, metrics in experiments])
     types = sorted({name for _, metrics in experiments for name in metrics.by_type})
-    for name in types if len(types) > 1 else ():
+    for name in types if by_type and len(types) > 1 else ():
         columns = [metrics.by_type.get(name) for _, metrics in experiments]
         rows += [[f"{label}, {name}", *cells] for label, *cells in _score_rows(binary, columns)]
     return rows

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, text
 from overnight.domain.experiment import TRANSITIONS, Counts, Event, Experiment, Status
 from overnight.errors import RefusedError, UnknownExperiment
 from overnight.store.database import Database
+from overnight.store.texts import storable
 from overnight.store.times import as_text, from_text
 
 _COLUMNS = (
@@ -163,7 +164,7 @@ def transition(
             "UPDATE experiments SET status = :after, status_reason = :reason"
             " WHERE experiment_key = :key AND status = :before"
         ),
-        {"after": after, "reason": reason, "key": experiment_key, "before": before},
+        {"after": after, "reason": storable(reason), "key": experiment_key, "before": before},
     ).rowcount
     if changed != 1:
         raise RefusedError(f"this experiment is no longer {before}: try again")
@@ -177,7 +178,7 @@ def update_experiment(
     assignments = ", ".join(f"{name} = :{name}" for name in values)
     connection.execute(
         text(f"UPDATE experiments SET {assignments} WHERE experiment_key = :experiment_key"),
-        {**values, "experiment_key": experiment_key},
+        {**{name: storable(v) for name, v in values.items()}, "experiment_key": experiment_key},
     )
 
 

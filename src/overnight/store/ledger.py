@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from overnight.domain.answer import Answer, AnswerSpec, primary_text
 from overnight.domain.attempt import Attempted, Job
 from overnight.domain.outcome import Answered, Fault
+from overnight.store.texts import storable
 from overnight.store.times import as_text
 
 _OPEN = """
@@ -71,8 +72,8 @@ def close_attempts(
 ) -> None:
     """Enter how calls ended, and the results that follow from them."""
     if ended:
-        connection.exec_driver_sql(_CLOSE, [_closing(a) for a in ended])
-    rows = [_result(a, experiment_key, spec) for a in ended if a.final]
+        connection.exec_driver_sql(_CLOSE, [_storable(_closing(a)) for a in ended])
+    rows = [_storable(_result(a, experiment_key, spec)) for a in ended if a.final]
     if rows:
         connection.exec_driver_sql(_RESULT, rows)
 
@@ -108,11 +109,15 @@ def close_lost(connection: Connection, experiment_key: int) -> int:
     ).rowcount
 
 
+def _storable(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(map(storable, row))
+
+
 def _closing(ended: Attempted) -> tuple[Any, ...]:
     outcome = ended.outcome
     fault = outcome if isinstance(outcome, Fault) else None
     reply = outcome.reply
-    kept = _storable(reply.text) if reply is not None and not ended.final else None
+    kept = reply.text if reply is not None and not ended.final else None
     return (
         "answered" if fault is None else "failed",
         fault.category if fault else None,
@@ -136,7 +141,7 @@ def _result(ended: Attempted, experiment_key: int, spec: AnswerSpec) -> tuple[An
         experiment_key,
         job.narrative.narrative_id,
         *(_answer_columns(outcome.answer, spec) if isinstance(outcome, Answered) else _NO_ANSWER),
-        _storable(reply.text) if reply else None,
+        reply.text if reply else None,
         ended.response_sec,
         as_text(ended.started_at + ended.response_sec),
         as_text(ended.started_at),
@@ -147,13 +152,6 @@ def _result(ended: Attempted, experiment_key: int, spec: AnswerSpec) -> tuple[An
         reply.prompt_tokens if reply else None,
         reply.completion_tokens if reply else None,
     )
-
-
-def _storable(text: str) -> str:
-    """What a database can hold of a reply: a server may send half a surrogate pair, or a NUL."""
-    if "\0" in text or not text.isascii():
-        return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-    return text
 
 
 _NO_ANSWER = (None,) * 8

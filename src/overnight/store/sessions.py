@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from overnight.errors import SupersededError
+from overnight.store.texts import storable
 from overnight.store.times import as_text, from_text
 
 
@@ -108,7 +109,7 @@ def record_peer(connection: Connection, session_id: int, values: Mapping[str, An
     assignments = ", ".join(f"{name} = :{name}" for name in values)
     connection.execute(
         text(f"UPDATE run_sessions SET {assignments} WHERE session_id = :session_id"),
-        {**values, "session_id": session_id},
+        {**{name: storable(value) for name, value in values.items()}, "session_id": session_id},
     )
 
 

@@ -1,0 +1,158 @@
+"""The hot queries are answered by the indexes that were made for them, at any size."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import event
+from store_world import UNREADABLE, World, answered, ended
+
+from overnight.domain.answer import DEFAULT_ANSWER
+from overnight.store.database import open_database
+from overnight.store.experiments import counts, find_experiment, get_experiment
+from overnight.store.ledger import close_lost
+from overnight.store.results import iterate_results, label_counts
+from overnight.store.summary import summarize, token_sums
+
+N = 1200
+
+
+@pytest.fixture(scope="module", params=["fresh", "analyzed"])
+def seeded(request, tmp_path_factory) -> Iterator[World]:
+    """Two datasets, three experiments, a few thousand results and calls; with and without
+    statistics, since somebody may run ANALYZE.
+    """
+    database = open_database(tmp_path_factory.mktemp("plans") / "overnight.db", create=True)
+    world = World(database)
+    world.dataset_id = world.dataset(N)
+    world.dataset(300, checksum="sha256:1")
+    for _ in range(3):
+        world.key = world.experiment(world.dataset_id, N)
+        session, _ = world.session(world.key)
+        opened = world.open(session, world.key, world.remaining(world.key, world.dataset_id)[:1000])
+        outcomes = [answered() if i % 50 else UNREADABLE for i in range(len(opened))]
+        world.close(
+            session,
+            world.key,
+            *[
+                ended(attempt, outcome, final=i % 100 != 0)
+                for i, (attempt, outcome) in enumerate(zip(opened, outcomes, strict=True))
+            ],
+        )
+    if request.param == "analyzed":
+        with database.write() as connection:
+            connection.exec_driver_sql("ANALYZE")
+        database.close()  # statistics are read when a connection opens
+    yield world
+    database.close()
+
+
+def plans(world: World, ask: Callable[[], object]) -> list[list[str]]:
+    """How SQLite goes about each statement that `ask` sends."""
+    sent: list[tuple] = []
+
+    def remember(_connection, _cursor, statement, parameters, _context, _many):
+        sent.append((statement, parameters))
+
+    engine = world.database._engine
+    event.listen(engine, "before_cursor_execute", remember)
+    try:
+        ask()
+    finally:
+        event.remove(engine, "before_cursor_execute", remember)
+    found = []
+    with world.database.read() as connection:
+        for statement, parameters in dict.fromkeys(sent):
+            if statement.split()[0] in ("SELECT", "UPDATE", "DELETE"):
+                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                found.append([row[3] for row in rows])
+    return found
+
+
+def lost(world: World) -> None:
+    with world.database.write() as connection:
+        close_lost(connection, world.key)
+
+
+QUERIES: dict[str, tuple[Callable[[World], object], list[str]]] = {
+    "what remains": (
+        lambda w: w.remaining(w.key, w.dataset_id),
+        [
+            "n USING INDEX ix_narratives_order (dataset_id=? AND row_num>? AND row_num<?)",
+            "r USING COVERING INDEX uq_result_per_exp_narrative (experiment_key=? AND narrative_id",
+            "a USING INDEX ix_attempts_unanswered (experiment_key=? AND narrative_id>? AND",
+            "attempts USING INTEGER PRIMARY KEY",
+        ],
+    ),
+    "metrics": (
+        lambda w: label_counts(w.database, w.key),
+        [
+            "r USING INDEX uq_result_per_exp_narrative (experiment_key=?)",
+            "n USING INTEGER PRIMARY KEY",
+        ],
+    ),
+    "a summary": (
+        lambda w: summarize(w.database, w.key),
+        [
+            "results USING COVERING INDEX uq_result_per_exp_narrative (experiment_key=?)",
+            "results USING COVERING INDEX ix_results_errors (experiment_key=?",
+            "attempts USING INDEX ix_attempts_unanswered (experiment_key=?)",
+            "run_sessions USING INDEX ix_sessions_experiment (experiment_key=?)",
+        ],
+    ),
+    "counts": (
+        lambda w: counts(w.database, get_experiment(w.database, w.key)),
+        [
+            "results USING COVERING INDEX uq_result_per_exp_narrative (experiment_key=?)",
+            "results USING COVERING INDEX ix_results_errors (experiment_key=?",
+        ],
+    ),
+    "tokens": (
+        lambda w: token_sums(w.database, w.key),
+        ["results USING INDEX uq_result_per_exp_narrative (experiment_key=?)"],
+    ),
+    "an export": (
+        lambda w: list(iterate_results(w.database, w.key, w.dataset_id, DEFAULT_ANSWER)),
+        [
+            "n USING INDEX ix_narratives_order (dataset_id=? AND row_num>?)",
+            "r USING INDEX uq_result_per_exp_narrative (experiment_key=? AND narrative_id=?)",
+        ],
+    ),
+    "what was lost": (lost, ["attempts USING INDEX ix_attempts_unanswered (experiment_key=?)"]),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_hot_query_uses_its_indexes(seeded, name):
+    ask, wanted = QUERIES[name]
+    steps = [step for plan in plans(seeded, lambda: ask(seeded)) for step in plan]
+
+    for index in wanted:
+        assert any(step.startswith(f"SEARCH {index}") for step in steps), (index, steps)
+    for step in steps:
+        assert not step.startswith(("SCAN narratives", "SCAN results", "SCAN attempts")), steps
+        assert step not in ("SCAN n", "SCAN r", "SCAN a"), steps
+        assert "TEMP B-TREE FOR ORDER BY" not in step, steps
+        assert "AUTOMATIC" not in step, steps
+
+
+def test_finding_an_experiment_reads_no_results(seeded):
+    for plan in plans(seeded, lambda: find_experiment(seeded.database, "latest")):
+        assert all("experiments" in step for step in plan)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM narrative_results WHERE experiment_id = ?",
+        "SELECT detected, manual_flag_ind FROM narrative_results WHERE experiment_id = ?",
+        "SELECT s.incident_id FROM source_narratives s WHERE NOT EXISTS (SELECT 1"
+        " FROM narrative_results r WHERE r.experiment_id = ? AND r.incident_id = s.incident_id"
+        " AND r.narrative_type = s.narrative_type)",
+    ],
+)
+def test_a_reader_of_the_views_is_answered_by_the_indexes_as_well(seeded, sql):
+    with seeded.database.read() as connection:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", ("id",)).all()
+    steps = [row[3] for row in rows]
+    assert not any(step.startswith(("SCAN r", "SCAN results")) for step in steps), steps
+    assert not any("AUTOMATIC" in step for step in steps), steps
