@@ -221,6 +221,13 @@ def local_time(at: datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
+def clock(at: datetime) -> str:
+    """A time to come on the user's clock: today's as 18:05, others with their day."""
+    there = at.astimezone()
+    today = there.date() == datetime.now(UTC).astimezone().date()
+    return f"{there:%H:%M}" if today else f"{there:%a %d %b %H:%M}"
+
+
 def progress_line(p: Progressed) -> str:
     """Where a run stands, as one line for a log or a file."""
     eta = f"ETA {local_time(p.eta)}" if p.eta else "ETA unknown yet"

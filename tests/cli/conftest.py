@@ -10,6 +10,7 @@ import pytest
 
 from overnight.cli import main
 
+
 @dataclass
 class Done:
     """What a command did."""

@@ -1,8 +1,11 @@
-"""What is typed, what it does, how it ends: exit codes, JSON, messages, the database that is meant."""
+"""What is typed and how it ends: exit codes, JSON, messages, the database that is meant."""
 
 import json
+import os
 import re
 import shutil
+import sqlite3
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,7 +48,9 @@ def test_every_command_has_help(overnight, command):
         assert len(said.out.splitlines()) > 5
 
 
-@pytest.mark.parametrize("command", ["check", "run", "resume", "list", "status", "show", "metrics", "export"])
+@pytest.mark.parametrize(
+    "command", ["check", "run", "resume", "list", "status", "show", "metrics", "export"]
+)
 def test_every_command_that_needs_a_database_takes_db(overnight, command):
     assert "--db" in overnight(command, "--help").out
 
@@ -91,7 +96,7 @@ def as_json(said):
 
 def test_list_as_json(overnight, done):
     [view] = as_json(overnight("list", "--json"))
-    assert VIEW_KEYS <= set(view)
+    assert set(view) >= VIEW_KEYS
     assert (view["state"], view["owner"], view["status"]) == ("completed", None, "completed")
     assert [view[k] for k in ("total", "completed", "answered", "errors", "remaining")] == [
         30,
@@ -106,13 +111,14 @@ def test_list_as_json(overnight, done):
         assert ISO.fullmatch(view[key]), key
 
 
-def test_list_as_json_of_nothing_is_an_empty_list(overnight, done):
+@pytest.mark.usefixtures("done")
+def test_list_as_json_of_nothing_is_an_empty_list(overnight):
     assert as_json(overnight("list", "--json", "--status", "failed")) == []
 
 
 def test_status_as_json(overnight, done):
     status = as_json(overnight("status", "--json"))
-    assert VIEW_KEYS <= set(status)
+    assert set(status) >= VIEW_KEYS
     [session] = status["sessions"]
     columns = {row[1] for row in done.query("PRAGMA table_info(run_sessions)")}
     assert set(session) <= columns
@@ -122,11 +128,7 @@ def test_status_as_json(overnight, done):
 
 
 def test_the_owner_of_a_running_experiment_stands_in_json(overnight, done):
-    import os
-
     key = done.value("SELECT experiment_key FROM experiments")
-    import sqlite3
-
     connection = sqlite3.connect(done.database)
     connection.execute("UPDATE experiments SET status = 'running'")
     connection.execute("UPDATE run_sessions SET ended_at = NULL")
@@ -157,7 +159,8 @@ def test_show_as_json_has_the_columns_of_an_export(overnight, done):
     assert "raw_response" in sensitive
 
 
-def test_show_left_out_as_json(overnight, done):
+@pytest.mark.usefixtures("done")
+def test_show_left_out_as_json(overnight):
     assert as_json(overnight("show", "--left-out", "--json")) == []
 
 
@@ -174,7 +177,8 @@ def test_export_as_json_names_the_files(overnight, done):
     assert (told["completed"], told["remaining"]) == (30, 0)
 
 
-def test_check_as_json(overnight, done):
+@pytest.mark.usefixtures("done")
+def test_check_as_json(overnight):
     told = as_json(overnight("check", "study.yaml", "--json"))
     assert (told["data"]["n_usable"], told["n_to_run"], told["layout"]) == (30, 30, "long")
     assert told["call"]["problem"] is None
@@ -205,7 +209,8 @@ def test_a_folder_with_brackets_is_shown_as_it_is(overnight, done):
     assert "--db 'a [b] [c]/overnight.db'" in said.out
 
 
-def test_a_run_goes_by_in_plain_lines(overnight, done, server):
+@pytest.mark.usefixtures("done")
+def test_a_run_goes_by_in_plain_lines(overnight, server):
     server.delay = 0.02
     said = overnight("run", "study.yaml", "--new")
     lines = said.err.splitlines()
@@ -218,7 +223,8 @@ def test_a_run_goes_by_in_plain_lines(overnight, done, server):
     assert "Completed: 30 of 30." in said.out
 
 
-def test_a_completed_experiment_is_not_run_again(overnight, done):
+@pytest.mark.usefixtures("done")
+def test_a_completed_experiment_is_not_run_again(overnight):
     said = overnight("run", "study.yaml")
     assert said.code == 0
     assert "already complete; no call was made" in said.out
@@ -326,7 +332,8 @@ def test_what_cannot_be_understood_is_wrong_usage(overnight, tmp_path, monkeypat
     assert said.err
 
 
-def test_an_unknown_status_names_the_known_ones(overnight, done):
+@pytest.mark.usefixtures("done")
+def test_an_unknown_status_names_the_known_ones(overnight):
     said = overnight("list", "--status", "crashed")
     assert said.code == 2
     assert one_sentence(said.err) == (
@@ -341,7 +348,7 @@ def test_a_completed_experiment_cannot_be_resumed(overnight, done):
     assert overnight("resume").code == 3, "nothing is unfinished"
 
 
-def test_a_database_by_url_is_refused_in_one_sentence(overnight, tmp_path):
+def test_a_database_by_url_is_refused_in_one_sentence(overnight):
     said = overnight("list", "--db", "postgresql://me:pass-word@host/db")
     assert said.code == 2
     assert "--db takes a path, not a URL" in one_sentence(said.err)
@@ -428,11 +435,10 @@ def test_check_says_when_narratives_will_leave_this_machine(overnight, study, mo
     assert "pass-word" not in said.out + said.err
 
 
+@pytest.mark.usefixtures("done")
 @pytest.mark.parametrize("option", [[], ["--json"]])
-def test_check_fails_where_the_disk_has_too_little_room(overnight, done, monkeypatch, option):
-    from collections import namedtuple
-
-    usage = namedtuple("usage", "total used free")(10**6, 10**6, 5)
+def test_check_fails_where_the_disk_has_too_little_room(overnight, monkeypatch, option):
+    usage = SimpleNamespace(total=10**6, used=10**6, free=5)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
     assert overnight("check", "study.yaml", "--offline", *option).code == 1
 
@@ -441,7 +447,7 @@ def test_check_fails_where_the_disk_has_too_little_room(overnight, done, monkeyp
 
 
 def test_db_wins_over_the_environment_and_overnight_db_over_experiments_db(
-    overnight, make_study, monkeypatch, tmp_path, server
+    overnight, make_study, monkeypatch, server
 ):
     studies = {name: make_study(name) for name in ("option", "first", "second", "here")}
     for name, study in studies.items():

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overnight.commands.list import list_
+from overnight.commands.status import status
 from overnight.events import Progressed
 from overnight.views import (
     Meter,
@@ -16,7 +18,9 @@ from overnight.views import (
     percent,
     progress_line,
     rate_text,
+    session_json,
     short_count,
+    view_json,
 )
 
 # --- the meter -----------------------------------------------------------------------------------
@@ -208,10 +212,6 @@ def test_times_are_iso_8601_in_utc():
 
 
 def test_a_password_in_an_address_is_in_no_json(study, server):
-    from overnight.commands.list import list_
-    from overnight.commands.status import status
-    from overnight.views import session_json, view_json
-
     study.data(2).configure(server.url.replace("http://", "http://me:pass-word-1@")).run()
     [view] = list_(db=study.database)
     sessions = [session_json(s) for s in status(db=study.database).view.summary.sessions]

@@ -151,39 +151,41 @@ def test_a_byte_order_mark_is_no_error(tmp_path, minimal):
     assert load_config(file).values.experiment.name == "study"
 
 
-@pytest.mark.parametrize(
-    ("key", "text_key"),
-    [("system_prompt_file", "system_prompt"), ("user_template_file", "user_template")],
-)
+@pytest.mark.parametrize("text_key", ["system_prompt", "user_template"])
 class TestPromptFiles:
-    def test_a_missing_one_is_named(self, refusal, minimal, key, text_key):
-        said = refusal(f"{minimal}prompt:\n  {key}: absent.txt\n")
+    def test_a_missing_one_is_named(self, refusal, minimal, text_key):
+        said = refusal(f"{minimal}prompt:\n  {text_key}_file: absent.txt\n")
         assert said == (
-            f"study.yaml:9: prompt.{key}: 'absent.txt' cannot be read: No such file or directory"
+            f"study.yaml:9: prompt.{text_key}_file: 'absent.txt' cannot be read: "
+            "No such file or directory"
         )
 
-    def test_one_given_twice_is_refused(self, refusal, minimal, tmp_path, key, text_key):
+    def test_one_given_twice_is_refused(self, refusal, minimal, tmp_path, text_key):
         (tmp_path / "prompt.txt").write_text("<<TEXT>>")
-        said = refusal(f"{minimal}prompt:\n  {text_key}: <<TEXT>>\n  {key}: prompt.txt\n")
+        said = refusal(f"{minimal}prompt:\n  {text_key}: <<TEXT>>\n  {text_key}_file: prompt.txt\n")
         assert said == (
-            f"study.yaml:10: prompt.{key}: {text_key} is given as well; keep one of the two"
+            f"study.yaml:10: prompt.{text_key}_file: {text_key} is given as well; "
+            "keep one of the two"
         )
 
     def test_the_text_pasted_in_place_of_a_name_is_not_quoted_in_full(
-        self, refusal, minimal, key, text_key
+        self, refusal, minimal, text_key
     ):
-        said = refusal(f"{minimal}prompt:\n  {key}: {'You are an expert. ' * 40}\n")
-        assert said.startswith(f"study.yaml:9: prompt.{key}: 'You are an expert. You")
+        said = refusal(f"{minimal}prompt:\n  {text_key}_file: {'You are an expert. ' * 40}\n")
+        assert said.startswith(f"study.yaml:9: prompt.{text_key}_file: 'You are an expert. You")
         assert "cannot be read: File name too long" in said
         assert len(said) < 200
 
-    def test_one_in_another_encoding_is_told_so(self, refusal, minimal, tmp_path, key, text_key):
+    def test_one_in_another_encoding_is_told_so(self, refusal, minimal, tmp_path, text_key):
         (tmp_path / "prompt.txt").write_bytes("<<TEXT>> \xe4".encode("latin-1"))
-        said = refusal(f"{minimal}prompt:\n  {key}: prompt.txt\n")
-        assert said == f"study.yaml:9: prompt.{key}: 'prompt.txt' is not UTF-8; save it as UTF-8"
+        said = refusal(f"{minimal}prompt:\n  {text_key}_file: prompt.txt\n")
+        assert (
+            said
+            == f"study.yaml:9: prompt.{text_key}_file: 'prompt.txt' is not UTF-8; save it as UTF-8"
+        )
 
-    def test_null_means_that_there_is_none(self, loaded, minimal, key, text_key):
-        config = loaded(f'{minimal}prompt:\n  {key}: null\n  {text_key}: "<<TEXT>>!"\n')
+    def test_null_means_that_there_is_none(self, loaded, minimal, text_key):
+        config = loaded(f'{minimal}prompt:\n  {text_key}_file: null\n  {text_key}: "<<TEXT>>!"\n')
         assert getattr(config.values.prompt, text_key) == "<<TEXT>>!"
 
 

@@ -260,7 +260,7 @@ run: {seed: 123, max_narratives: ~, save_incremental: false, save_csv_json: true
 
 
 @pytest.mark.parametrize("name", R_FILES)
-def test_a_file_of_the_earlier_r_implementation_loads_unchanged(loaded, tmp_path, name):
+def test_a_file_of_the_earlier_r_implementation_loads_unchanged(loaded, name):
     values = loaded(R_FILES[name]).values
 
     assert values.model.provider == name
@@ -270,7 +270,7 @@ def test_a_file_of_the_earlier_r_implementation_loads_unchanged(loaded, tmp_path
     assert values.run.save_csv_json is (name != "mlx")
     assert "<<TEXT>>" in values.prompt.user_template
     assert values.data.file.is_absolute()
-    assert [f.name for f in values.answer.fields][0] == "detected"
+    assert values.answer.fields[0].name == "detected"
 
 
 # --- paths -----------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ import time
 import uuid
 from pathlib import Path
 
+from sqlalchemy import text
+
 from overnight.domain.answer import DEFAULT_ANSWER, Answer
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.domain.narrative import Narrative, SourceNarrative
@@ -130,8 +132,6 @@ class World:
 
     def rows(self, sql: str, **values: object) -> list[tuple]:
         """Rows of a query."""
-        from sqlalchemy import text
-
         with self.database.read() as connection:
             return [tuple(row) for row in connection.execute(text(sql), values)]
 

@@ -14,6 +14,7 @@ import pytest
 
 from overnight.errors import DatabaseRefused, StoppedError, UsageError
 from overnight.store import database as database_module
+from overnight.store import lock
 from overnight.store.database import Database, open_database
 from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
 from overnight.testing import wait_until
@@ -90,12 +91,16 @@ def test_what_is_not_committed_is_not_there(tmp_path):
     class Bang(Exception):
         pass
 
-    with pytest.raises(Bang), database.write() as connection:
-        connection.exec_driver_sql(
-            "INSERT INTO datasets (data_checksum, mapping_json, data_source, layout)"
-            " VALUES ('a', 'b', 'c', 'd')"
-        )
-        raise Bang
+    def half() -> None:
+        with database.write() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO datasets (data_checksum, mapping_json, data_source, layout)"
+                " VALUES ('a', 'b', 'c', 'd')"
+            )
+            raise Bang
+
+    with pytest.raises(Bang):
+        half()
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM datasets").scalar_one() == 0
     database.close()
@@ -154,8 +159,6 @@ def test_everything_that_is_made_is_private_whatever_the_umask(tmp_path):
         database = open_database(path, create=True)
         with database.write() as connection:
             connection.exec_driver_sql("DELETE FROM left_out_rows")
-        from overnight.store import lock
-
         assert lock.acquire(path, 1)
         lock.release(path, 1)
         modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()}
@@ -203,7 +206,7 @@ def test_a_database_of_another_program_is_refused_and_left_untouched(tmp_path, v
     connection.close()
     before = bytes_of(path)
 
-    with pytest.raises(DatabaseRefused, match="is a database of another program") as caught:
+    with pytest.raises(DatabaseRefused, match=r"is a database of another program") as caught:
         open_database(path, create=create)
     assert said(caught.value)
     assert bytes_of(path) == before
@@ -218,7 +221,7 @@ def test_a_newer_database_is_refused_and_left_untouched(tmp_path, create):
     connection.close()
     before = bytes_of(path)
 
-    with pytest.raises(DatabaseRefused, match="newer overnight.*update overnight") as caught:
+    with pytest.raises(DatabaseRefused, match=r"newer overnight.*update overnight") as caught:
         open_database(path, create=create)
     assert said(caught.value)
     assert bytes_of(path) == before
@@ -315,7 +318,7 @@ def look_only(folder: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_told_so(as_nobody):
     look_only(as_nobody)
-    with pytest.raises(UsageError, match="no database can be made at.*Permission denied"):
+    with pytest.raises(UsageError, match=r"no database can be made at.*Permission denied"):
         open_database(as_nobody / "overnight.db", create=True)
 
 
@@ -351,7 +354,7 @@ def test_a_database_locked_by_another_program_stops_the_run_with_a_sentence(tmp_
     other.execute("BEGIN IMMEDIATE")
     database = open_database(path)
     try:
-        with pytest.raises(StoppedError, match="another program has held .* locked") as caught:
+        with pytest.raises(StoppedError, match=r"another program has held .* locked") as caught:
             write(database, "DELETE FROM left_out_rows")
     finally:
         database.close()
@@ -374,7 +377,7 @@ def test_a_full_disk_stops_the_run_with_a_sentence_and_nothing_half_written(tmp_
             for i in range(1000):
                 connection.exec_driver_sql(insert, (str(i), "x" * 4000))
 
-    with pytest.raises(StoppedError, match="the disk that holds .* is full") as caught:
+    with pytest.raises(StoppedError, match=r"the disk that holds .* is full") as caught:
         fill()
     assert said(caught.value)
     assert query(database, "SELECT count(*) FROM datasets") == [(0,)]

@@ -6,8 +6,8 @@ import time
 import pytest
 from store_world import DOWN, UNREADABLE, World, answered, ended, narrative
 
-from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.domain.answer import DEFAULT_ANSWER, Answer
+from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.domain.experiment import Event, Status
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Reply
 from overnight.errors import RefusedError, SupersededError
@@ -225,12 +225,13 @@ def test_a_superseded_session_writes_nothing(begun, write):
     begun.session(begun.key, kind="resume")
     before = begun.everything()
 
-    with (
-        pytest.raises(SupersededError, match="another session has taken this experiment over"),
-        begun.database.write() as connection,
-    ):
-        WRITES[write](connection, begun)  # whatever has been written before the fence was asked
-        fence(connection, begun.session_id, now=time.time(), n_calls=1, n_results=1)
+    def fenced() -> None:
+        with begun.database.write() as connection:
+            WRITES[write](connection, begun)  # even what is written before the fence is asked
+            fence(connection, begun.session_id, now=time.time(), n_calls=1, n_results=1)
+
+    with pytest.raises(SupersededError, match="another session has taken this experiment over"):
+        fenced()
     assert begun.everything() == before
 
 

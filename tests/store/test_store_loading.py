@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import os
 import signal
 import subprocess
 import sys
@@ -38,9 +37,7 @@ def numbered(n: int) -> list[tuple]:
 
 def load_file(world: World, file: Path, mapping: str = "{}", **data: object):
     said: list[str] = []
-    dataset = load_dataset(
-        world.database, DataSection(file=file, **data), mapping, say=said.append
-    )
+    dataset = load_dataset(world.database, DataSection(file=file, **data), mapping, say=said.append)
     world.said = said
     return dataset
 
@@ -95,7 +92,7 @@ def test_two_mappings_of_one_file_are_two_datasets(world, tmp_path):
     assert load_file(world, file, '{"a": 1}', columns=columns) == two
 
 
-# --- every row is accounted for --------------------------------------------------------------------
+# --- every row is accounted for ------------------------------------------------------------------
 
 
 def test_what_is_left_out_is_written_with_its_reason(world, tmp_path, monkeypatch):
@@ -203,7 +200,7 @@ def test_a_file_that_breaks_off_leaves_nothing_and_loads_whole_once_it_is_mended
     assert load_file(world, write_csv(file, numbered(50))).n_narratives == 50
 
 
-# --- processes -------------------------------------------------------------------------------------
+# --- processes -----------------------------------------------------------------------------------
 
 LOADER = """
 import sys
@@ -303,4 +300,3 @@ def test_others_can_write_while_a_file_is_loaded(world, tmp_path):
     process.kill()
     process.communicate()
     assert len(kept(world, key)) == 3
-    assert os.path.exists(file)

@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from overnight.events import Draining, Event, Handler, Progressed, Said, SessionEnded, SessionOpened
-from overnight.views import duration, local_time, percent, progress_line, rate_text, short_count
+from overnight.views import clock, duration, percent, progress_line, rate_text, short_count
 
 _AT_MOST_EVERY = 10.0  # seconds between two plain lines ...
 _AT_LEAST_EVERY = 60.0  # ... and the longest silence
+_ROOM_FOR_A_BAR = 110  # columns
 
 
 @contextmanager
@@ -51,8 +52,9 @@ class _Bar:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        bar = [BarColumn(bar_width=20)] if console.width >= _ROOM_FOR_A_BAR else []
         self._progress = Progress(
-            BarColumn(bar_width=24),
+            *bar,
             TextColumn("{task.fields[line]}"),
             console=console,
             refresh_per_second=4,
@@ -72,15 +74,16 @@ class _Bar:
             self.close()
 
     def _draw(self, p: Progressed) -> None:
-        parts = [
+        tokens = f"{short_count(p.prompt_tokens)}+{short_count(p.completion_tokens)} tokens"
+        parts = [  # in the order of their weight: a narrow terminal cuts the end
             f"{p.completed:,}/{p.total:,}",
             percent(p.completed, p.total),
-            f"errors {p.errors:,}",
             rate_text(p.rate),
-            f"ETA {local_time(p.eta)}" if p.eta else "ETA unknown yet",
+            f"ETA {clock(p.eta)}" if p.eta else "ETA unknown yet",
+            f"errors {p.errors:,}",
+            f"{p.in_flight} at once",
             duration(p.elapsed),
-            f"{short_count(p.prompt_tokens)} + {short_count(p.completion_tokens)} tokens",
-            f"{p.in_flight} of {p.concurrency} at once",
+            tokens,
         ]
         self._progress.update(
             self._task,

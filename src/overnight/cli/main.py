@@ -36,6 +36,12 @@ Db = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Name = Annotated[str, typer.Argument(metavar="ID", help="An id, the beginning of one, or latest.")]
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The experiment file (YAML).")]
+Concurrency = Annotated[
+    int | None, typer.Option(min=1, max=4096, help="Calls at once, in place of the file's.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit code 4 if it completes with error rows.")
+]
 WithText = Annotated[
     bool, typer.Option("--with-text", help="With the narratives and raw replies: sensitive.")
 ]
@@ -102,12 +108,8 @@ def run(
     max_narratives: Annotated[
         int | None, typer.Option(min=1, help="In place of run.max_narratives.")
     ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(min=1, max=4096, help="Calls at once, in place of the file's.")
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit code 4 if it completes with error rows.")
-    ] = False,
+    concurrency: Concurrency = None,
+    strict: Strict = False,
     db: Db = None,
 ) -> None:
     """Start an experiment, or go on with it: after whatever happened, type the same again."""
@@ -137,11 +139,9 @@ def resume(
     max_narratives: Annotated[
         int | None, typer.Option(min=1, help="Raise the limit: a pilot grows into the full run.")
     ] = None,
-    concurrency: Annotated[int | None, typer.Option(min=1, max=4096, help="Calls at once.")] = None,
+    concurrency: Concurrency = None,
     api_url: Annotated[str | None, typer.Option(help="Another address of the same model.")] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit code 4 if it completes with error rows.")
-    ] = False,
+    strict: Strict = False,
     db: Db = None,
 ) -> None:
     """Go on with an experiment as it was started, without its experiment file."""

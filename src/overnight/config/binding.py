@@ -57,8 +57,9 @@ def _meant(model: type[BaseModel], key: str, written: object) -> Any:  # noqa: A
     field = model.model_fields[key]
     if written is None:
         return field.get_default(call_default_factory=True)
+    kind: Any = field.annotation
     try:
-        return TypeAdapter(field.annotation, config=model.model_config).validate_python(written)
+        return TypeAdapter(kind, config=model.model_config).validate_python(written)
     except ValidationError:
         return written  # ${VARIABLE}, where something else than text is wanted
 

@@ -174,7 +174,9 @@ def _inline_prompts(
 ) -> None:
     """Put the texts of prompt files in place."""
     prompt = stored.get("prompt")
-    for key, text_key in _PROMPT_FILES.items() if isinstance(prompt, dict) else ():
+    if not isinstance(prompt, dict):
+        return
+    for key, text_key in _PROMPT_FILES.items():
         if (name := prompt.pop(key, None)) is None:
             continue
         path = ("prompt", key)

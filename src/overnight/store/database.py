@@ -78,17 +78,22 @@ def open_database(path: Path, *, create: bool = False) -> Database:
         raise UsageError(f"{path} is a folder; --db takes a file in it, such as overnight.db")
     database = Database(path)
     try:
-        with database.read() as connection:
-            version = _version(connection, path)
-        if version == 0 and not create:
-            raise DatabaseRefused(f"{path} is empty; --db PATH names another database")
-        database.use_wal()  # not before it is known to be ours
-        if version == 0:
-            _create_schema(database)
+        _prepare(database, create=create)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _prepare(database: Database, *, create: bool) -> None:
+    """See that the file is ours, and make the schema where there is none yet."""
+    with database.read() as connection:
+        version = _version(connection, database.path)
+    if version == 0 and not create:
+        raise DatabaseRefused(f"{database.path} is empty; --db PATH names another database")
+    database.use_wal()  # not before it is known to be ours
+    if version == 0:
+        _create_schema(database)
 
 
 def _create_file(path: Path) -> None:
@@ -138,7 +143,7 @@ def _engine(path: Path) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401
+    def _set_up(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401
         connection.execute("PRAGMA page_size = 8192")  # counts only for a file still empty
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
