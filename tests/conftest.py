@@ -101,7 +101,7 @@ class Study:
 
     def query(self, sql: str, *values: object) -> list[tuple]:
         """Rows from the database, read as any other program would."""
-        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30)
+        connection = sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True, timeout=30)
         try:
             return connection.execute(sql, values).fetchall()
         finally:

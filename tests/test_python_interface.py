@@ -76,15 +76,6 @@ def test_errors_are_ours_and_one_sentence(study):
 
 def test_importing_overnight_imports_nothing_heavy():
     heavy = ["sqlalchemy", "aiohttp", "pydantic", "rich", "typer", "xlsxwriter", "ruamel"]
-        "sqlalchemy",
-        "aiohttp",
-        "pydantic",
-        "rich",
-        "typer",
-        "xlsxwriter",
-        "python_calamine",
-        "ruamel",
-    ]
     code = f"import sys, overnight; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

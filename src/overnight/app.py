@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,18 @@ def connect(
     return open_database(find_database(named, config_file), create=create)
 
 
+@contextmanager
+def connected(
+    named: str | Path | None = None, config_file: Path | None = None, *, create: bool = False
+) -> Iterator[Database]:
+    """The database that is meant, open for as long as it is used."""
+    database = connect(named, config_file, create=create)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
 def make_client(config: Config, spec: AnswerSpec, structured: Structured | None = None) -> Client:
     """The client for a configuration's provider. Raises UsageError where none can be made."""
     model = config.values.model
@@ -94,7 +107,7 @@ def _http_client(config: Config, spec: AnswerSpec, structured: Structured | None
         **model.extra_body,
     }
     return OpenAIClient(
-        Endpoint(endpoint(model.api_url), headers, model.timeout_sec),
+        Endpoint(endpoint(model.api_url), headers, model.timeout_sec, config.secrets.hide),
         parameters,
         answer_schema(spec, bounded=False),
         structured=structured,

@@ -10,7 +10,8 @@ OvernightError
 │   ├── ExperimentOwned   ... another process works on it
 │   └── DatabaseRefused   ... the database cannot be used as it is
 └── StoppedError          the run stopped; the same command goes on          (exit 1)
-    └── SupersededError   ... because another session took the experiment over
+    ├── SupersededError   ... because another session took the experiment over
+    └── TerminatedError   ... because the process was told to end (exit 143)
 """
 
 from pathlib import Path
@@ -74,3 +75,9 @@ class StoppedError(OvernightError):
 
 class SupersededError(StoppedError):
     """Another session owns the experiment now; nothing of this one was written."""
+
+
+class TerminatedError(StoppedError):
+    """The process was told to end before calls were made."""
+
+    exit_code = 143

@@ -17,7 +17,7 @@ from overnight.domain.answer import AnswerSpec
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.errors import OvernightError
 from overnight.store.database import Database
-from overnight.store.experiments import record_progress, update_experiment
+from overnight.store.experiments import fix_peer, record_progress
 from overnight.store.ledger import close_attempts, delete_unsent, open_attempts
 from overnight.store.sessions import fence, record_peer
 
@@ -88,7 +88,8 @@ class Recorder:
         self._completed = completed
         self._estimate = estimate
         self._clock = clock
-        self._progress_at = 0.0
+        self._progress_at = float("-inf")
+        self._owes_progress = False
         # Bounded by the dispatcher, which never has more attempts open than it may.
         self._queue: queue.SimpleQueue[Attempted | list[Job] | list[int] | Peer | None] = (
             queue.SimpleQueue()
@@ -151,7 +152,10 @@ class Recorder:
     def _collect(self) -> _Group:
         """Wait for something to write, then a moment for its company."""
         group = _Group()
-        _add(group, self._queue.get())
+        try:
+            _add(group, self._queue.get(timeout=PROGRESS_EVERY if self._owes_progress else None))
+        except queue.Empty:
+            return group  # nothing has come for a while: write where the run stands
         deadline = time.monotonic() + LINGER
         while not group.last and len(group.ended) < LARGEST_GROUP:
             wait = deadline - time.monotonic() if len(group.ended) < GROUP else 0.0
@@ -182,10 +186,12 @@ class Recorder:
             )
             for peer in group.peers:
                 record_peer(connection, keys.session_id, _columns(peer))
-                update_experiment(connection, keys.experiment_key, _fixed(peer))
+                fix_peer(connection, keys.experiment_key, peer.served_model, peer.structured)
             completed = self._completed + n_results
-            if n_results and (now - self._progress_at >= PROGRESS_EVERY or group.last):
-                self._progress_at = now
+            tick = time.monotonic()
+            self._owes_progress = self._owes_progress or n_results > 0
+            if self._owes_progress and (tick - self._progress_at >= PROGRESS_EVERY or group.last):
+                self._progress_at, self._owes_progress = tick, False
                 record_progress(
                     connection,
                     keys.experiment_key,
@@ -220,7 +226,3 @@ def _columns(peer: Peer) -> Mapping[str, Any]:
         "system_fingerprint": peer.system_fingerprint,
         "structured": peer.structured,
     }
-
-
-def _fixed(peer: Peer) -> Mapping[str, Any]:
-    return {"served_model": peer.served_model, "structured": peer.structured}

@@ -15,7 +15,13 @@ from overnight.record import SessionKeys
 from overnight.report.metrics import measure, metrics_json
 from overnight.store import lock
 from overnight.store.database import Database
-from overnight.store.experiments import counts_in, get_experiment, transition, update_experiment
+from overnight.store.experiments import (
+    counts_in,
+    get_experiment,
+    raise_limit,
+    transition,
+    update_experiment,
+)
 from overnight.store.ledger import close_lost
 from overnight.store.results import label_counts
 from overnight.store.sessions import (
@@ -45,10 +51,27 @@ class Session:
     notes: tuple[str, ...]  # what the user should know before work begins
 
 
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A raised limit, and the configuration that says so."""
+
+    limit: int
+    total: int  # narratives that the experiment covers then
+    stored: Mapping[str, Any]
+    binding: str
+
+
 def begin(
-    database: Database, experiment: Experiment, config: Config, *, concurrency: int
+    database: Database,
+    experiment: Experiment,
+    config: Config,
+    *,
+    concurrency: int,
+    growth: Growth | None = None,
 ) -> Session:
     """Take the experiment, settle what a dead session left, and open a session.
+
+    With `growth` the limit is raised in the same transaction.
 
     Raises ExperimentOwned while another process works on it; nothing has changed then.
     """
@@ -56,18 +79,34 @@ def begin(
     if not lock.acquire(database.path, key):
         raise ExperimentOwned(_owned(database, experiment))
     try:
-        return _begin(database, experiment, config, concurrency)
+        return _begin(database, experiment, config, concurrency, growth)
     except BaseException:
         lock.release(database.path, key)
         raise
 
 
-def _begin(database: Database, experiment: Experiment, config: Config, concurrency: int) -> Session:
+def _begin(
+    database: Database,
+    experiment: Experiment,
+    config: Config,
+    concurrency: int,
+    growth: Growth | None,
+) -> Session:
     key, now = experiment.experiment_key, time.time()
     with database.write() as connection:
         dead = end_dead_sessions(connection, key)
         n_lost = close_lost(connection, key)
         transition(connection, key, Event.RESUME)
+        if growth is not None:
+            raise_limit(
+                connection,
+                key,
+                limit=growth.limit,
+                total=growth.total,
+                stored=growth.stored,
+                binding=growth.binding,
+            )
+        total = experiment.n_total if growth is None else growth.total
         kind = "start" if is_first(connection, key) else "resume"
         session_id = open_session(
             connection,
@@ -84,7 +123,7 @@ def _begin(database: Database, experiment: Experiment, config: Config, concurren
                 "overnight_version": __version__,
             },
         )
-        counts = counts_in(connection, key, experiment.n_total)
+        counts = counts_in(connection, key, total)
     return Session(
         database=database,
         keys=SessionKeys(session_id, key, experiment.experiment_id),
@@ -131,6 +170,11 @@ class Ending:
 
     event: Event
     reason: str | None = None
+
+
+def give_up(session: Session) -> None:
+    """Give the lock back without a word: another session owns the experiment."""
+    lock.release(session.database.path, session.keys.experiment_key)
 
 
 def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Counts:

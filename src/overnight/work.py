@@ -14,10 +14,11 @@ from overnight.call.prompt import render
 from overnight.dispatch.dispatcher import Dispatcher
 from overnight.domain.answer import AnswerSpec, Unreadable
 from overnight.domain.attempt import Attempted, OpenAttempt
-from overnight.domain.decision import Accept, Course, RetryIn, Stop, decide
+from overnight.domain.decision import Accept, Course, RetryIn, SlowDown, Stop, decide
 from overnight.domain.experiment import Event
 from overnight.domain.identity import ModelIdentity
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Outcome, Reply
+from overnight.errors import TerminatedError
 from overnight.events import Draining, Handler, Said
 from overnight.parse import read_answer
 from overnight.record import Peer, Recorder
@@ -34,19 +35,26 @@ class StopRequest:
     ending: Ending | None = None
     at_once: bool = False
     signal: int | None = None
-    _changed: Callable[[], None] = lambda: None
+    finishing: bool = False  # the calls are over: what is left takes moments
+    _changed: Callable[[], None] | None = None
+
+    @property
+    def heard(self) -> bool:
+        """Whether somebody acts on the request."""
+        return self._changed is not None
 
     def ask(self, ending: Ending, *, signal_number: int | None = None) -> None:
         """Stop: the first time gently, the second time at once."""
         self.at_once = self.ending is not None
         self.ending = self.ending or ending
         self.signal = self.signal or signal_number
-        self._changed()
+        if self._changed is not None:
+            self._changed()
 
-    def notify(self, changed: Callable[[], None]) -> None:
-        """Call `changed` at each request, also at one that has come already."""
+    def notify(self, changed: Callable[[], None] | None) -> None:
+        """Call `changed` at each request, also at one that has come already; None: nobody."""
         self._changed = changed
-        if self.ending is not None:
+        if self.ending is not None and changed is not None:
             changed()
 
 
@@ -80,8 +88,12 @@ async def work(parts: Parts, stop: StopRequest) -> Ending:
         await _until_done(parts, workers, stop)
         ticker.cancel()
     finally:
-        await parts.client.close()
-        await parts.recorder.finish()
+        stop.finishing = True
+        stop.notify(None)
+        try:
+            await parts.client.close()
+        finally:
+            await parts.recorder.finish()
     if parts.dispatcher.failure is not None:
         raise parts.dispatcher.failure
     parts.tick()
@@ -94,6 +106,8 @@ async def _worker(parts: Parts) -> None:
         answered = False
         try:
             answered = await _attempt(parts, attempt)
+        except Exception as error:  # noqa: BLE001 - a bug: what else is in flight is still recorded
+            parts.dispatcher.fail(error)
         finally:
             parts.dispatcher.returned(answered=answered)
 
@@ -111,6 +125,9 @@ async def _attempt(parts: Parts, attempt: OpenAttempt) -> bool:
     parts.recorder.record(Attempted(attempt, outcome, final, started_at, seconds))
     if isinstance(decision, RetryIn):
         _note_refused_form(outcome, parts)
+        parts.dispatcher.retry(job, decision.seconds)
+    elif isinstance(decision, SlowDown):
+        parts.dispatcher.hold(decision.seconds)
         parts.dispatcher.retry(job, decision.seconds)
     elif isinstance(decision, Stop):
         _stop(parts, Ending(Event.FAIL, decision.reason))
@@ -138,8 +155,9 @@ def _meet(reply: Reply, parts: Parts) -> Fault | None:
     if objection := identity.objection(reply.model):
         _stop(parts, Ending(Event.FAIL, objection))
         return Fault(ErrorCategory.UNKNOWN, objection, Blame.SETUP, reply=reply)
-    if not identity.met:
+    if not identity.met or (reply.model and not identity.named):
         identity.met = True
+        identity.named = identity.named or reply.model is not None
         structured = parts.client.structured
         parts.recorder.meet(Peer(reply.model, reply.system_fingerprint, structured))
     return None
@@ -201,15 +219,14 @@ async def _tick(look: Callable[[], None]) -> None:
 
 
 def run_to_end(parts: Parts, stop: StopRequest) -> Ending:
-    """`work` on an event loop of its own, with signals handled where that is possible.
+    """`work` on an event loop of its own.
 
     Inside a notebook, whose thread has a loop already, the work is done in another thread.
     """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        with _signals(stop):
-            return asyncio.run(work(parts, stop))
+        return asyncio.run(work(parts, stop))
     return _in_thread(parts, stop)
 
 
@@ -235,8 +252,12 @@ def _in_thread(parts: Parts, stop: StopRequest) -> Ending:
 
 
 @contextlib.contextmanager
-def _signals(stop: StopRequest) -> Iterator[None]:
-    """Ctrl-C cancels, SIGTERM and SIGUSR1 stop, a closed terminal changes nothing."""
+def signals(stop: StopRequest) -> Iterator[None]:
+    """Ctrl-C cancels, SIGTERM and SIGUSR1 stop, a closed terminal changes nothing.
+
+    While calls are made, the request is heard by `work`; before, it ends the command at once;
+    after, the little that is left is finished first, unless it comes twice.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -247,7 +268,13 @@ def _signals(stop: StopRequest) -> Iterator[None]:
     }
 
     def handle(number: int, _frame: object) -> None:
-        stop.ask(endings[signal.Signals(number)], signal_number=number)
+        again = stop.ending is not None
+        ending = endings[signal.Signals(number)]
+        stop.ask(ending, signal_number=number)
+        if not stop.heard and (again or not stop.finishing):
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            raise TerminatedError(str(ending.reason))
 
     before = {number: signal.signal(number, handle) for number in endings}
     before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overnight.config import load_config, restore_config
-from overnight.config.binding import binding_digest, binding_fields, mapping_json
+from overnight.config import binding, load_config, restore_config
+from overnight.config.models import ExperimentFile
 
 BASE = {
     "experiment": {"name": "study"},
@@ -26,6 +26,18 @@ USUAL_ANSWER = {
         "rationale": {"type": "string"},
     },
 }
+
+
+def binding_fields(tree: dict) -> dict:
+    return binding.binding_fields(ExperimentFile.model_validate(tree))
+
+
+def binding_digest(tree: dict) -> str:
+    return binding.binding_digest(ExperimentFile.model_validate(tree))
+
+
+def mapping_json(tree: dict) -> str:
+    return binding.mapping_json(ExperimentFile.model_validate(tree).data)
 
 
 def changed(section: str, **values: object) -> dict:
@@ -136,11 +148,12 @@ def test_the_order_of_keys_does_not_bind_but_that_of_answer_fields_does():
     assert binding_digest(one) != binding_digest(other), "a model answers in the order asked"
 
 
-def test_a_variable_in_a_number_is_no_error():
-    tree = changed("run", seed="${SEED}")
-    tree["output"] = {"fields": {"a": {"type": "number", "max": "${MAX}"}}}
-    assert binding_fields(tree)["run.seed"] == "${SEED}"
-    assert binding_digest(tree) != binding_digest(BASE)
+def test_a_variable_binds_by_what_it_holds(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text(json.dumps(changed("model", name="${MODEL}")))
+    one, other, same = (load_config(file, {"MODEL": name}).values for name in ("a", "b", "a"))
+    assert binding.binding_digest(one) == binding.binding_digest(same)
+    assert binding.binding_digest(one) != binding.binding_digest(other)
 
 
 def test_prompt_texts_bind_not_the_files_they_stand_in(tmp_path):
@@ -149,7 +162,7 @@ def test_prompt_texts_bind_not_the_files_they_stand_in(tmp_path):
     inline.write_text(json.dumps(changed("prompt", system_prompt="Judge.")))
     by_file.write_text(json.dumps(changed("prompt", system_prompt_file="system.txt")))
 
-    digests = {binding_digest(load_config(file).stored) for file in (inline, by_file)}
+    digests = {binding.binding_digest(load_config(f).values) for f in (inline, by_file)}
     assert len(digests) == 1
 
 
@@ -263,8 +276,8 @@ def test_any_valid_configuration_survives_being_stored(tmp_path_factory, tree):
 
     assert again.values == first.values
     assert again.stored_json == first.stored_json
-    assert binding_digest(again.stored) == binding_digest(first.stored)
-    assert mapping_json(again.stored) == mapping_json(first.stored)
+    assert binding.binding_digest(again.values) == binding.binding_digest(first.values)
+    assert binding.mapping_json(again.values.data) == binding.mapping_json(first.values.data)
     assert again.values.data.file == folder / "narratives.csv"
     drain = again.values.run.drain_sec
     assert math.isfinite(drain)

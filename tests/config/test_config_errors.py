@@ -133,7 +133,7 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 def test_a_folder_is_no_experiment_file(tmp_path):
-    with pytest.raises(ConfigError, match="this is a folder, not an experiment file"):
+    with pytest.raises(ConfigError, match="this is a folder, not a file"):
         load_config(tmp_path)
 
 

@@ -51,12 +51,22 @@ def test_a_missing_key_is_said_before_anything_is_sent(study, server, monkeypatc
     assert server.calls == []
 
 
-def test_a_password_in_the_address_is_used_and_shown_nowhere(study, server):
-    url = server.url.replace("http://", "http://me:pass-word-1@")
+def test_a_password_in_the_address_is_used_and_shown_nowhere(study, server, monkeypatch):
+    monkeypatch.setenv("PASSWORD", SECRET)
+    url = server.url.replace("http://", "http://me:${PASSWORD}@")
     study.data(2).configure(url).run()
 
     assert server.calls[0].headers["Authorization"].startswith("Basic ")
-    assert study.value("SELECT api_url FROM experiments") == url.replace("pass-word-1", "***")
+    assert study.value("SELECT api_url FROM experiments").startswith("http://me:***@")
+    assert SECRET not in everything_written(study)
+
+
+def test_a_password_written_into_the_address_is_refused_since_the_file_is_stored(study, server):
+    study.data(2).configure(server.url.replace("http://", "http://me:pass-word-1@"))
+
+    with pytest.raises(ConfigError, match="never written here"):
+        study.run()
+    assert not study.database.exists()
 
 
 def test_local_only_refuses_an_address_outside_before_anything_is_sent(study):

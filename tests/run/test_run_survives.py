@@ -139,10 +139,9 @@ def test_a_second_process_is_refused_and_told_who_works(study):
 
 
 def test_in_one_process_too_a_second_session_is_refused(study, server):
-    study.data(3).configure(server.url)
+    study.data(5).configure(server.url, run={"max_narratives": 3})
     result = study.run()
     key = study.value("SELECT experiment_key FROM experiments")
-    study.configure(server.url, run={"max_narratives": 3})
     assert lock.acquire(study.database, key)
     try:
         with pytest.raises(ExperimentOwned):
@@ -190,3 +189,36 @@ def test_the_next_session_says_how_many_calls_may_have_been_paid_for(study):
 
     said = " ".join(getattr(event, "message", "") for event in study.events)
     assert "may have been paid for" in said
+
+
+def test_a_limit_is_not_raised_while_another_process_works(study):
+    with scripted_server(delay=0.2) as server:
+        study.data(60).configure(server.url, run={"max_narratives": 50})
+        first = study.start("run", "study.yaml")
+        wait_until(lambda: len(server.calls) >= 3)
+        second = study.start("resume", "latest", "--max-narratives", 60)
+        second.communicate(timeout=10)
+        assert second.returncode == 3
+        assert study.value("SELECT n_narratives_total FROM experiments") == 50
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=30)
+
+
+def test_a_pilot_grows_and_asks_nothing_again(study, server):
+    study.data(30).configure(server.url, run={"max_narratives": 10}).run()
+    result = resume("latest", db=study.database, max_narratives=25, handler=lambda _event: None)
+
+    assert (result.status, result.counts.total) == (Status.COMPLETED, 25)
+    assert len(server.calls) == 25
+    assert study.run(max_narratives=25).already_complete
+
+
+def test_a_dead_server_ends_a_run_of_few_narratives_too(study):
+    with scripted_server(lambda _call: Scripted(status=500)) as server:
+        study.data(2).configure(server.url, run={"max_attempts": 2})
+        result = study.run()
+
+    assert result.status is Status.FAILED
+    assert "does not answer" in result.reason
+    assert result.counts.errors == 0
+    assert len(server.calls) <= 4

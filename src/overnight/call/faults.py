@@ -1,14 +1,19 @@
 """From what went wrong on the wire to a fault: whose it is, and what category."""
 
+import contextlib
 import json
 import re
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from overnight.domain.outcome import Blame, ErrorCategory, Fault, Request
 
 _LONGEST_QUOTE = 200
 _SHARED_RUN = 20  # characters of the prompt that a quote may not repeat
+_SHARED_LETTERS = 12  # ... and letters of the narrative
+_ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|[nrt])")
 _TOO_LONG = re.compile(
     r"context[_ ]?(length|size|window)|maximum context|exceeds? the (available )?context|"
     r"prompt is too long|too many tokens|reduce the length|input is too long|n_ctx",
@@ -76,12 +81,30 @@ def _advice(status: int) -> str:
 
 
 def quote(body: str, request: Request) -> str:
-    """What a server said, short, on one line, and without anything of the prompt in it."""
-    said = _message(body)
+    """What a server said, short, on one line, and without anything of the prompt in it.
+
+    Servers quote what they were sent in many spellings; where a message still shares words with
+    the narrative after all that it quotes has been cut out, nothing of it is kept.
+    """
+    said = " ".join(_message(body).split())
     for sent in (request.text, request.user, request.system):
         said = _without(said, sent)
-    said = " ".join(said.split())
+    if _resembles(said, request.text):
+        return "(it quotes what was sent)"
     return said if len(said) <= _LONGEST_QUOTE else said[: _LONGEST_QUOTE - 1] + "…"
+
+
+def _resembles(said: str, text: str) -> bool:
+    """Whether a message shares a run of letters with a narrative, whatever their spelling."""
+    ours, theirs = _letters(text), _letters(said)
+    runs = range(len(theirs) - _SHARED_LETTERS + 1)
+    return any(theirs[i : i + _SHARED_LETTERS] in ours for i in runs)
+
+
+def _letters(text: str) -> str:
+    """Letters and digits alone, without case, backslash escapes undone."""
+    plain = _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else " ", text)
+    return "".join(c for c in plain.casefold() if c.isalnum())
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -90,6 +113,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         value = headers.get(name, "").strip()
         if re.fullmatch(r"\d+(\.\d+)?", value):
             return float(value) * scale
+        with contextlib.suppress(ValueError):
+            at = parsedate_to_datetime(value) if value else None
+            if at is not None and at.tzinfo is not None:
+                return max(0.0, at.timestamp() - time.time())
     return None
 
 

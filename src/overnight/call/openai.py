@@ -1,7 +1,7 @@
 """Any server that speaks OpenAI's chat completions: LM Studio, Ollama, vLLM, llama.cpp, OpenAI."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ class Endpoint:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 300.0  # seconds, for a whole call
+    hide: Callable[[str], str] = str  # secrets, before anything that a server says is cut short
 
 
 class OpenAIClient:
@@ -84,6 +85,9 @@ class OpenAIClient:
             return no_answer(f"no answer within {self._endpoint.timeout:g} s (timeout_sec)")
         except aiohttp.ClientConnectorError as error:
             return no_answer(f"cannot connect to {error.host}:{error.port} ({error.strerror})")
+        except (aiohttp.InvalidURL, ValueError) as error:
+            message = f"model.api_url or a header cannot be used ({type(error).__name__})"
+            return Fault(ErrorCategory.API_ERROR, message, Blame.SETUP)
         except (aiohttp.ClientError, OSError) as error:
             return no_answer(f"the connection broke ({type(error).__name__})")
         if response.status == 200:  # noqa: PLR2004 - the status itself
@@ -91,7 +95,7 @@ class OpenAIClient:
         fault = from_status(
             response.status,
             {name.lower(): value for name, value in response.headers.items()},
-            body.decode("utf-8", "replace"),
+            self._endpoint.hide(body.decode("utf-8", "replace")),
             request,
             formed=formed and self._structured is None,
         )
@@ -123,7 +127,7 @@ class OpenAIClient:
         usage = data.get("usage") or {}
         reply = Reply(
             text=_content(message.get("content")),
-            finish_reason=choice.get("finish_reason"),
+            finish_reason=_word(choice.get("finish_reason")),
             prompt_tokens=_count(usage, "prompt_tokens"),
             completion_tokens=_count(usage, "completion_tokens"),
             model=_word(data.get("model")),

@@ -17,12 +17,11 @@ Words are compared without case; hyphens separate words, a possessive 's is igno
 negations do not reach across the end of a sentence, `near` does.
 """
 
-import difflib
 import hashlib
 import re
 import unicodedata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -34,10 +33,9 @@ from pydantic import (
     field_validator,
 )
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.comments import CommentedMap
 
+from overnight.config.document import YamlPath, did_you_mean, dotted, line_of, read_document
 from overnight.errors import ConfigError
 
 OTHER_FIELDS = ("confidence", "indicators", "rationale")
@@ -118,31 +116,12 @@ def read_rules(path: Path) -> tuple[RulesFile, str]:
 
     Raises ConfigError with file, line and field.
     """
-    try:
-        content = path.read_bytes()
-        tree = YAML().load(content.decode("utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", file=path) from None
-    except UnicodeDecodeError:
-        raise ConfigError("is not UTF-8 text", file=path) from None
-    except YAMLError as error:
-        raise _not_yaml(error, path) from None
-    if not isinstance(tree, CommentedMap):
-        raise ConfigError(
-            "holds no rules; it begins with keys such as field: and rules:", file=path
-        )
+    tree = read_document(path, "holds no rules; it begins with keys such as field: and rules:")
     try:
         values = RulesFile.model_validate(tree)
     except ValidationError as error:
         raise _explain(error.errors()[0], path, tree) from None
-    return values, "rules:" + hashlib.sha256(content).hexdigest()[:12]
-
-
-def _not_yaml(error: YAMLError, file: Path) -> ConfigError:
-    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-    problem = error.problem if isinstance(error, MarkedYAMLError) else None
-    line = mark.line + 1 if mark else None
-    return ConfigError(f"is not YAML: {problem or 'it cannot be parsed'}", file=file, line=line)
+    return values, "rules:" + hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def _explain(detail: ErrorDetails, file: Path, tree: CommentedMap) -> ConfigError:
@@ -158,25 +137,8 @@ def _explain(detail: ErrorDetails, file: Path, tree: CommentedMap) -> ConfigErro
         message = "must be a list, such as [threat*, afraid]"
     else:
         message = f"{detail['msg'][:1].lower()}{detail['msg'][1:]}, not {detail['input']!r:.40}"
-    name = ".".join(str(part) for part in path)
-    return ConfigError(message, file=file, line=_line(tree, path), field=name or None)
+    return ConfigError(message, file=file, line=line_of(tree, path), field=dotted(path) or None)
 
 
-def _nearest(path: tuple[int | str, ...]) -> str:
-    known = list((Rule if path[0] == "rules" else RulesFile).model_fields)
-    close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(known)}"
-
-
-def _line(tree: Any, path: tuple[int | str, ...]) -> int | None:  # noqa: ANN401 - a YAML node
-    """The line of the deepest part of `path` that the file has; 1-based."""
-    line = None
-    for part in path:
-        if isinstance(tree, CommentedMap) and part in tree:
-            line = tree.lc.key(part)[0] + 1
-        elif isinstance(tree, CommentedSeq) and isinstance(part, int) and part < len(tree):
-            line = tree.lc.item(part)[0] + 1
-        else:
-            break
-        tree = tree[part]
-    return line
+def _nearest(path: YamlPath) -> str:
+    return did_you_mean(path[-1], list((Rule if path[0] == "rules" else RulesFile).model_fields))

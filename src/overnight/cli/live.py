@@ -16,10 +16,18 @@ _AT_LEAST_EVERY = 60.0  # ... and the longest silence
 _ROOM_FOR_A_BAR = 110  # columns
 
 
+class Screen(Console):
+    """A console that leaves it to the caller what a broken pipe means."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise; the library would end the process."""
+        raise BrokenPipeError
+
+
 @contextmanager
 def watched() -> Iterator[Handler]:
     """A handler of events that shows them. A terminal that goes away never stops a run."""
-    console = Console(stderr=True, highlight=False, emoji=False)
+    console = Screen(stderr=True, highlight=False, emoji=False)
     screen = _Bar(console) if console.is_terminal else _Lines()
     try:
         yield _never_fails(screen.handle)
@@ -31,7 +39,7 @@ def watched() -> Iterator[Handler]:
 @contextmanager
 def counted(what: str) -> Iterator[Callable[[int], None]]:
     """A callback that shows a growing number on a terminal, and nothing elsewhere."""
-    console = Console(stderr=True, highlight=False, emoji=False)
+    console = Screen(stderr=True, highlight=False, emoji=False)
     if not console.is_terminal:
         yield lambda _n: None
         return

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from overnight.app import find_database
+from overnight.cli.live import Screen
 from overnight.commands.check import Check
 from overnight.commands.results import Exported, Measured
 from overnight.commands.stint import RunResult
@@ -50,7 +52,7 @@ _COMPLETED_WITH_ERRORS = 4
 
 def console() -> Console:
     """Stdout, wide where it is no terminal."""
-    return Console(
+    return Screen(
         highlight=False,
         emoji=False,  # ":bomb:" in a narrative is no picture
         markup=False,
@@ -74,6 +76,15 @@ def show_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2, default=_as_json))  # noqa: T201
 
 
+def _stream_json(values: Iterable[object]) -> None:
+    """A JSON array, an element a line: a million results need no memory."""
+    before = "[\n"
+    for value in values:
+        print(before + json.dumps(value, ensure_ascii=False, default=_as_json), end="")  # noqa: T201
+        before = ",\n"
+    print("\n]" if before == ",\n" else "[]")  # noqa: T201
+
+
 def _as_json(value: object) -> object:
     if isinstance(value, datetime):
         return iso(value)
@@ -84,7 +95,14 @@ def _as_json(value: object) -> object:
 
 
 def show_run(result: RunResult, *, strict: bool = False) -> int:
-    """How a run ended, and what to type next; the exit code."""
+    """How a run ended, and what to type next; the exit code, also where nobody reads."""
+    with suppress(OSError):
+        _show_run(result)
+        sys.stdout.flush()
+    return _exit_code(result, strict=strict)
+
+
+def _show_run(result: RunResult) -> None:
     out = console()
     if result.already_complete:
         out.print(f"{result.name} is already complete; no call was made.")
@@ -94,7 +112,6 @@ def show_run(result: RunResult, *, strict: bool = False) -> int:
         _show_complete(out, result)
     else:
         _show_stopped(out, result)
-    return _exit_code(result, strict=strict)
 
 
 def _show_complete(out: Console, result: RunResult) -> None:
@@ -268,7 +285,7 @@ def show_results(
     chosen = itertools.islice(found, limit or None)
     if as_json:
         columns = columns_of(spec, with_text=with_text)
-        show_json([{column.name: column.get(row) for column in columns} for row in chosen])
+        _stream_json({column.name: column.get(row) for column in columns} for row in chosen)
         return
     rows = [["row", "incident", "type", "label", "answer", "right", "error"]]
     texts = []
@@ -383,7 +400,7 @@ def show_export(exported: Exported, *, as_json: bool) -> None:
     for file in exported.files:
         print(file)  # noqa: T201 - paths, for people and scripts
     if c.remaining:
-        Console(stderr=True).print(
+        Screen(stderr=True).print(
             f"so far: {c.completed:,} of {c.total:,} have a result", style="yellow"
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from overnight.app import connect
+from overnight.app import connected
 from overnight.domain.experiment import Status
 from overnight.errors import UsageError
 from overnight.store.experiments import list_experiments
@@ -18,11 +18,8 @@ def list_(
     for status in statuses:
         if status not in known:
             raise UsageError(f"no status is called {status!r}; there are {', '.join(known)}")
-    database = connect(db)
-    try:
+    with connected(db) as database:
         return [
             view_experiment(database, experiment)
             for experiment in list_experiments(database, statuses, limit=limit)
         ]
-    finally:
-        database.close()

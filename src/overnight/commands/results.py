@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.app import connect, folder_of
+from overnight.app import connected, folder_of
 from overnight.config import declared_answer
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Counts, Experiment
@@ -31,12 +31,9 @@ class Opened:
 @contextmanager
 def opened(name: str, db: Path | str | None) -> Iterator[Opened]:
     """Find an experiment by id, beginning of an id, or `latest`."""
-    database = connect(db)
-    try:
+    with connected(db) as database:
         experiment = find_experiment(database, name)
         yield Opened(database, experiment, declared_answer(experiment.stored_config))
-    finally:
-        database.close()
 
 
 def declared(name: str = "latest", *, db: Path | str | None = None) -> AnswerSpec:

@@ -3,12 +3,11 @@
 import socket
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from overnight.app import connect, make_client
+from overnight.app import connected, make_client
 from overnight.commands.stint import RunResult, carry_out
 from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import binding_digest, binding_fields, mapping_json
@@ -28,7 +27,7 @@ from overnight.store.experiments import (
 )
 from overnight.store.results import label_counts
 from overnight.store.times import as_text
-from overnight.work import StopRequest
+from overnight.work import StopRequest, signals
 
 
 def run(
@@ -45,19 +44,18 @@ def run(
 
     Raises RefusedError where that would silently replace an unfinished experiment.
     """
-    config = _overridden(load_config(config_file), max_narratives, concurrency)
-    make_client(config, config.values.answer)  # what is wrong shows before anything is written
-    database = connect(db, Path(config_file), create=True)
-    try:
-        dataset = _load(database, config, handler)
-        experiment, is_new = _choose(database, config, dataset, new=new)
-        if experiment.status is Status.COMPLETED:
-            return _already_complete(database, experiment, config)
-        if not is_new:
-            handler(Said(f"going on with {experiment.experiment_id} ({experiment.name})"))
-        return carry_out(database, experiment, config, handler=handler, stop=stop or StopRequest())
-    finally:
-        database.close()
+    stop = stop or StopRequest()
+    with signals(stop):
+        config = _overridden(load_config(config_file), max_narratives, concurrency)
+        make_client(config, config.values.answer)  # what is wrong shows before anything is written
+        with connected(db, Path(config_file), create=True) as database:
+            dataset = _load(database, config, handler)
+            experiment, is_new = _choose(database, config, dataset, new=new)
+            if experiment.status is Status.COMPLETED:
+                return _already_complete(database, experiment, config)
+            if not is_new:
+                handler(Said(f"going on with {experiment.experiment_id} ({experiment.name})"))
+            return carry_out(database, experiment, config, handler=handler, stop=stop)
 
 
 def _overridden(config: Config, max_narratives: int | None, concurrency: int | None) -> Config:
@@ -75,10 +73,12 @@ def _load(database: Database, config: Config, handler: Handler) -> Dataset:
     dataset = load_dataset(
         database,
         config.values.data,
-        mapping_json(config.stored),
-        say=lambda message: handler(Said(message)),
+        mapping_json(config.values.data),
+        say=lambda message: handler(Said(config.secrets.hide(message))),
+        shown=config.secrets.hide(str(config.values.data.file)),
     )
-    handler(Said(f"{dataset.n_narratives:,} narratives in {config.values.data.file}"))
+    file = config.secrets.hide(str(config.values.data.file))
+    handler(Said(f"{dataset.n_narratives:,} narratives in {file}"))
     for reason, n in left_out_counts(database, dataset.dataset_id).items():
         handler(Said(f"left out: {n:,} ({reason})", warning="different" in reason))
     if dataset.odd_labels and _is_boolean(config):
@@ -96,7 +96,7 @@ def _choose(
     database: Database, config: Config, dataset: Dataset, *, new: bool
 ) -> tuple[Experiment, bool]:
     """The experiment to work on, and whether it was made just now; one transaction."""
-    binding = binding_digest(config.stored)
+    binding = binding_digest(config.values)
     with database.write() as connection:
         if not new:
             same = same_work(connection, dataset.dataset_id, binding)
@@ -112,7 +112,7 @@ def _choose(
 
 def _refuse_to_replace(other: Experiment, config: Config, dataset: Dataset) -> None:
     """Raise RefusedError if starting anew would silently drop what `other` has begun."""
-    differing = _differing(other.stored_config, config.stored)
+    differing = _differing(other, config)
     if other.dataset_id != dataset.dataset_id:
         differing.append("data")
     is_pilot = differing == ["run.max_narratives"] and other.n_total < dataset.n_narratives
@@ -130,9 +130,14 @@ def _refuse_to_replace(other: Experiment, config: Config, dataset: Dataset) -> N
     )
 
 
-def _differing(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    before, after = binding_fields(stored), binding_fields(wanted)
-    return [name for name in after if before.get(name) != after[name]]
+def _differing(other: Experiment, config: Config) -> list[str]:
+    """The binding fields in which an experiment and a configuration differ, by name."""
+    before = binding_fields(restore_config(other.stored_config, config.base).values)
+    after = binding_fields(config.values)
+    names = [name for name in after if before[name] != after[name]]
+    if not names and other.binding_sha256 != binding_digest(config.values):
+        names = ["a variable of the environment"]  # it held something else at the start
+    return names
 
 
 def _columns(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:
@@ -153,7 +158,7 @@ def _columns(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:
         "prompt_version": values.prompt.version,
         "prompt_author": values.prompt.author or values.experiment.author,
         "run_seed": values.run.seed,
-        "data_file": str(values.data.file),
+        "data_file": config.secrets.hide(str(values.data.file)),
         "n_narratives_total": min(dataset.n_narratives, limit or dataset.n_narratives),
         "n_narratives_skipped": dataset.n_left_out,
         "start_time": now,

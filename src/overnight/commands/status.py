@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-from overnight.app import connect
+from overnight.app import connected
 from overnight.store.experiments import find_experiment
 from overnight.views import StatusView, view_status
 
 
 def status(name: str = "latest", *, db: Path | str | None = None) -> StatusView:
     """What can be said of an experiment right now, by id, beginning of an id, or `latest`."""
-    database = connect(db)
-    try:
+    with connected(db) as database:
         return view_status(database, find_experiment(database, name))
-    finally:
-        database.close()

@@ -10,12 +10,12 @@ from overnight.app import concurrency_of, folder_of, make_client, wire
 from overnight.call.client import Client, Structured
 from overnight.config import Config
 from overnight.domain.experiment import Counts, Event, Experiment, Status
-from overnight.errors import OvernightError, SupersededError
+from overnight.errors import OvernightError, SupersededError, UsageError
 from overnight.events import Handler, Said, SessionEnded, SessionOpened, broadcast
 from overnight.report.export import export
 from overnight.report.metrics import Metrics, measure
 from overnight.runlog import RunLog
-from overnight.session import Ending, Session, begin, end
+from overnight.session import Ending, Growth, Session, begin, end, give_up
 from overnight.store.database import Database
 from overnight.store.experiments import get_experiment
 from overnight.store.results import iterate_results, label_counts
@@ -45,16 +45,18 @@ def carry_out(
     *,
     handler: Handler,
     stop: StopRequest,
+    growth: Growth | None = None,
 ) -> RunResult:
-    """Work on an experiment until it is done or stopped."""
+    """Work on an experiment until it is done or stopped; with `growth`, on more of it."""
     client = make_client(config, config.values.answer, _structured(experiment))
     concurrency = concurrency_of(config, client)
-    session = begin(database, experiment, config, concurrency=concurrency)
+    session = begin(database, experiment, config, concurrency=concurrency, growth=growth)
     log_file = folder_of(database, "logs/experiments", experiment.experiment_id) / "run.log"
     try:
         with RunLog(log_file, config.secrets) as log:
             return _session(session, client, concurrency, broadcast((log, handler)), stop)
     except SupersededError:
+        give_up(session)
         raise
     except BaseException as error:
         _end_badly(session, error)
@@ -83,9 +85,7 @@ def _session(
         ending = run_to_end(wire(session, client, concurrency, emit), stop)
     else:
         ending = Ending(Event.FINISH)
-    files: tuple[Path, ...] = ()
-    if ending.event is Event.FINISH:
-        files = _export(session)
+    files = _export(session, emit) if ending.event is Event.FINISH else ()
     counts = end(session, ending, _file_columns(files, log_dir))
     done = get_experiment(session.database, session.keys.experiment_key)
     emit(
@@ -109,8 +109,11 @@ def _session(
     )
 
 
-def _export(session: Session) -> tuple[Path, ...]:
-    """The files that every completed experiment gets, unless its configuration says no."""
+def _export(session: Session, emit: Handler) -> tuple[Path, ...]:
+    """The files that every completed experiment gets, unless its configuration says no.
+
+    The answers are safe in the database: a folder that cannot be written is only said.
+    """
     values = session.config.values
     if not values.run.save_csv_json:
         return ()
@@ -121,7 +124,13 @@ def _export(session: Session) -> tuple[Path, ...]:
         values.answer,
     )
     out = folder_of(session.database, "exports", session.keys.experiment_id)
-    return tuple(export(rows, values.answer, out, ("csv", "json")))
+    try:
+        return tuple(export(rows, values.answer, out, ("csv", "json")))
+    except (OSError, UsageError) as error:
+        short = session.keys.experiment_id[:8]
+        message = f"no files were exported ({error}); later: overnight export {short}"
+        emit(Said(message, warning=True))
+        return ()
 
 
 def _file_columns(files: tuple[Path, ...], log_dir: Path) -> Mapping[str, str | None]:

@@ -1,7 +1,6 @@
 """From a YAML file to an experiment's configuration, with errors that name the line."""
 
 import contextlib
-import difflib
 import json
 import os
 import re
@@ -10,22 +9,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from overnight.config.document import YamlPath, did_you_mean, dotted, line_of, read_document
 from overnight.config.expand import Secrets, Unset, expand
 from overnight.config.models import ExperimentFile, OutputSection, answer_spec
 from overnight.domain.answer import AnswerSpec
 from overnight.errors import ConfigError
 
+_SECTIONS = "an experiment file has the sections experiment, model, prompt, data and run"
 _PROMPT_FILES = {"system_prompt_file": "system_prompt", "user_template_file": "user_template"}
-_SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token", re.IGNORECASE)
-_Path = tuple[int | str, ...]
+_PASSWORD = re.compile(r"\w+://[^/@]*:(?!\$\{)[^/@]+@")
+_SECRET = re.compile(r"auth|cookie|key|secret|token", re.IGNORECASE)
 _LONGEST_QUOTE = 60  # characters of what was written, in a message
 
 
@@ -69,7 +68,7 @@ def load_config(file: Path | str, environ: Mapping[str, str] | None = None) -> C
     """Read an experiment file. Raises ConfigError naming file, line and field."""
     file = Path(file)
     base = file.resolve().parent
-    tree = _read_yaml(file)
+    tree = read_document(file, _SECTIONS)
     stored = _plain(tree, tree, file)
     _refuse_written_keys(stored, tree, file)
     _inline_prompts(stored, tree, file, os.environ if environ is None else environ)
@@ -109,36 +108,7 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _read_yaml(file: Path) -> CommentedMap:
-    try:
-        tree = YAML(typ="rt", pure=True).load(file.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise ConfigError("no such file", file=file) from None
-    except IsADirectoryError:
-        raise ConfigError("this is a folder, not an experiment file", file=file) from None
-    except UnicodeDecodeError:
-        raise ConfigError("this is not UTF-8; save it as UTF-8", file=file) from None
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        said = str(error.problem)
-        if isinstance(error, DuplicateKeyError):
-            said = said.partition(" with value ")[0]  # which might be anything
-        raise ConfigError(f"not valid YAML: {said}", file=file, line=line) from None
-    except YAMLError as error:
-        raise ConfigError(f"not valid YAML: {str(error).splitlines()[0]}", file=file) from None
-    except (ValueError, RecursionError) as error:  # the 31st of February; a thousand brackets
-        raise ConfigError(f"not valid YAML: {error}", file=file) from None
-    if not isinstance(tree, CommentedMap):
-        raise ConfigError(
-            "an experiment file has the sections experiment, model, prompt, data and run",
-            file=file,
-        )
-    return tree
-
-
-def _plain(tree: CommentedMap, node: Any, file: Path, path: _Path = ()) -> Any:  # noqa: ANN401
+def _plain(tree: CommentedMap, node: Any, file: Path, path: YamlPath = ()) -> Any:  # noqa: ANN401
     """A YAML node as JSON has it: dates as text, no anchors. Refuses tags such as !expr."""
     if isinstance(node, CommentedMap):
         return {str(key): _plain(tree, node[key], file, (*path, key)) for key in node}
@@ -148,8 +118,8 @@ def _plain(tree: CommentedMap, node: Any, file: Path, path: _Path = ()) -> Any: 
         raise ConfigError(
             f"the tag {node.tag.value} is not understood; write the value itself",
             file=file,
-            line=_line(tree, path),
-            field=_dotted(path),
+            line=line_of(tree, path),
+            field=dotted(path),
         )
     return json.loads(json.dumps(node, default=str))
 
@@ -157,15 +127,39 @@ def _plain(tree: CommentedMap, node: Any, file: Path, path: _Path = ()) -> Any: 
 def _refuse_written_keys(stored: Mapping[str, Any], tree: CommentedMap, file: Path) -> None:
     """The file is stored in the database, so a key may be named in it, but not written."""
     model = stored.get("model")
-    headers = model.get("headers") if isinstance(model, dict) else None
-    for name, value in headers.items() if isinstance(headers, dict) else ():
-        if _SECRET_HEADER.search(name) and "${" not in str(value):
+    url = model.get("api_url") if isinstance(model, dict) else None
+    if isinstance(url, str) and _PASSWORD.match(url):
+        raise ConfigError(
+            "a password is never written here; put it into the environment and name it, as in "
+            "https://me:${MY_PASSWORD}@host",
+            file=file,
+            line=line_of(tree, ("model", "api_url")),
+            field="model.api_url",
+        )
+    query = dict(parse_qsl(urlsplit(url).query)) if isinstance(url, str) else {}
+    if any(_SECRET.search(name) and "${" not in value for name, value in query.items()):
+        raise ConfigError(
+            "a key is never written here; put it into the environment and name it, as in ${MY_KEY}",
+            file=file,
+            line=line_of(tree, ("model", "api_url")),
+            field="model.api_url",
+        )
+    for part in ("headers", "extra_body"):
+        values = model.get(part) if isinstance(model, dict) else None
+        _refuse_written_key(part, values if isinstance(values, dict) else {}, tree, file)
+
+
+def _refuse_written_key(
+    part: str, values: Mapping[str, Any], tree: CommentedMap, file: Path
+) -> None:
+    for name, value in values.items():
+        if isinstance(value, str) and _SECRET.search(name) and "${" not in value:
             raise ConfigError(
                 "a key is never written here; put it into the environment and name it, as in "
                 "${MY_KEY}",
                 file=file,
-                line=_line(tree, ("model", "headers", name)),
-                field=f"model.headers.{name}",
+                line=line_of(tree, ("model", part, name)),
+                field=f"model.{part}.{name}",
             )
 
 
@@ -180,7 +174,7 @@ def _inline_prompts(
         if (name := prompt.pop(key, None)) is None:
             continue
         path = ("prompt", key)
-        wrong = partial(ConfigError, file=file, line=_line(tree, path), field=_dotted(path))
+        wrong = partial(ConfigError, file=file, line=line_of(tree, path), field=dotted(path))
         if prompt.get(text_key) is not None:
             raise wrong(f"{text_key} is given as well; keep one of the two")
         try:
@@ -224,8 +218,8 @@ def _unset(unset: Unset, file: Path | str, tree: CommentedMap | None) -> ConfigE
         f"the environment has no {unset.name}; set it with: export {unset.name}=..., or write "
         f"$${{{unset.name}}} if the text itself is meant",
         file=file,
-        line=_line(tree, unset.path),
-        field=_dotted(unset.path),
+        line=line_of(tree, unset.path),
+        field=dotted(unset.path),
     )
 
 
@@ -251,7 +245,7 @@ def _explain(
             wanted = f"should be {wanted}"
         message = f"{wanted[:1].lower()}{wanted[1:]}{_not(first['input'], secrets)}"
     path = _as_written(path, tree)
-    return ConfigError(message, file=file, line=_line(tree, path), field=_dotted(path) or None)
+    return ConfigError(message, file=file, line=line_of(tree, path), field=dotted(path) or None)
 
 
 def _not(value: object, secrets: Secrets) -> str:
@@ -268,7 +262,7 @@ def _quoted(value: object) -> str:
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
 
 
-def _as_written(path: _Path, tree: CommentedMap | None) -> _Path:
+def _as_written(path: YamlPath, tree: CommentedMap | None) -> YamlPath:
     """Where a text that came from a prompt file stands in the experiment file."""
     for key, text_key in _PROMPT_FILES.items():
         if path == ("prompt", text_key) and tree is not None and key in tree["prompt"]:
@@ -284,7 +278,7 @@ def _is_of_file(part: int | str) -> bool:
     )
 
 
-def _known_keys(path: _Path) -> list[str]:
+def _known_keys(path: YamlPath) -> list[str]:
     """The keys that may stand beside the last one of `path`."""
     model: type[BaseModel] | None = ExperimentFile
     for part in path[:-1]:
@@ -297,31 +291,8 @@ def _known_keys(path: _Path) -> list[str]:
     return list(model.model_fields) if model else []
 
 
-def _nearest(path: _Path) -> str:
+def _nearest(path: YamlPath) -> str:
     known = _known_keys(path)
     if path[:1] == ("prompt",):
         known += list(_PROMPT_FILES)
-    if not known:
-        return ""
-    close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; known here: {', '.join(known)}"
-
-
-def _dotted(path: _Path) -> str:
-    return ".".join(str(p) for p in path)
-
-
-def _line(tree: Any, path: _Path) -> int | None:  # noqa: ANN401 - a YAML node
-    """The line of the deepest part of `path` that the file has; 1-based."""
-    line = None
-    for part in path:
-        if isinstance(tree, CommentedMap) and part in tree:
-            line = tree.lc.key(part)[0] + 1
-        elif isinstance(tree, CommentedSeq) and isinstance(part, int) and part < len(tree):
-            line = tree.lc.item(part)[0] + 1
-        else:
-            break
-        tree = tree[part]
-    return line
+    return did_you_mean(path[-1], known)

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -91,9 +92,26 @@ class ModelSection(Section):
                 f"provider {self.provider!r} needs an api_url, for example "
                 "http://localhost:1234/v1 (LM Studio) or https://api.openai.com/v1"
             )
-        if self.api_url and not re.match(r"https?://[^/\s]+", self.api_url):
-            raise ValueError("api_url must begin with http:// or https:// and a host")
+        if self.api_url:
+            _refuse_odd_address(self.api_url)
+        for name, value in self.headers.items():
+            if not f"{name}{value}".isprintable():
+                raise ValueError(f"the header {name!r} holds a line break or another odd character")
         return self
+
+
+def _refuse_odd_address(api_url: str) -> None:
+    """Raise ValueError for an address that no request can be sent to."""
+    if not re.match(r"https?://[^/\s]+", api_url) or not api_url.isprintable():
+        raise ValueError("api_url must begin with http:// or https:// and a host")
+    try:
+        parts = urlsplit(api_url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna" if not host.isascii() else "ascii")
+    except (ValueError, UnicodeError):
+        raise ValueError("api_url has no valid host or port") from None
+    if not host or port == 0 or any(not 0 < len(p) <= 63 for p in host.rstrip(".").split(".")):  # noqa: PLR2004 - DNS
+        raise ValueError("api_url has no valid host or port")
 
 
 class PromptSection(Section):

@@ -31,6 +31,8 @@ class Dispatcher:
         self._recorder = recorder
         self._proven = False  # whether a reply has come in this session
         self._n_open = 0
+        self._n_entering = 0  # of these, handed to the recorder and not yet back
+        self._not_before = 0.0  # on the loop's clock: the server asked for a rest
         self._backlog: deque[Job] = deque()
         self._delayed: list[tuple[float, int, Job]] = []  # a heap by due time
         self._tie = itertools.count()
@@ -38,6 +40,7 @@ class Dispatcher:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._reading: asyncio.Task[None] | None = None
         self._exhausted = False
+        self._dead = False  # the recorder is
         self._timer: asyncio.TimerHandle | None = None
         self.on_committed: Callable[[Sequence[Attempted]], None] = lambda _ended: None
 
@@ -45,7 +48,7 @@ class Dispatcher:
         """The next attempt to send, when its turn comes; None when there will be no more."""
         self._refill()
         while not self._over:
-            if self._ready and self.in_flight < (self.limit if self._proven else 1):
+            if self._ready and self._may_send():
                 self.in_flight += 1
                 return self._ready.popleft()
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -65,6 +68,17 @@ class Dispatcher:
         due = asyncio.get_running_loop().time() + seconds
         heapq.heappush(self._delayed, (due, next(self._tie), job))
 
+    def hold(self, seconds: float) -> None:
+        """Send nothing for so long: the server asked everybody to slow down."""
+        until = asyncio.get_running_loop().time() + seconds
+        self._not_before = max(self._not_before, until)
+        self._set_timer()
+
+    def fail(self, error: BaseException) -> None:
+        """Something broke that is no fault of a server: stop, and keep what is still coming."""
+        self.failure = self.failure or error
+        self.stop()
+
     def stop(self) -> None:
         """Hand out nothing more, and take back what was entered but not sent."""
         self.stopping = True
@@ -76,15 +90,20 @@ class Dispatcher:
         self._wake_all()
 
     async def idle(self) -> None:
-        """Wait until no reading of the plan is under way."""
+        """Wait until the plan is not being read and no attempt is on its way into the ledger."""
         if self._reading is not None:
             await asyncio.wait([self._reading])
+        while self._n_entering and not self._dead:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
 
     # --- told by the recorder ------------------------------------------------------------
 
     def on_commit(self, opened: Sequence[OpenAttempt], ended: Sequence[Attempted]) -> None:
         """Attempts may be sent; others are closed and make room."""
         self._n_open -= len(ended)
+        self._n_entering -= len(opened)
         if self.stopping:
             self._recorder.withdraw(list(opened))
             self._n_open -= len(opened)
@@ -95,11 +114,12 @@ class Dispatcher:
         try:
             self.on_committed(ended)
         except Exception as error:  # noqa: BLE001 - a handler's bug must stop the run, not hang it
-            self.on_failure(error)
+            self.fail(error)
 
     def on_failure(self, error: BaseException) -> None:
         """Nothing can be recorded any more, so nothing may be sent."""
         self.failure = error
+        self._dead = True
         self.stopping = True
         self._ready.clear()
         self._wake_all()
@@ -111,6 +131,10 @@ class Dispatcher:
         nothing_left = self._exhausted and not self._backlog and not self._delayed
         return self.stopping or (nothing_left and not self._ready and self._n_open == 0)
 
+    def _may_send(self) -> bool:
+        resting = asyncio.get_running_loop().time() < self._not_before
+        return not resting and self.in_flight < (self.limit if self._proven else 1)
+
     def _refill(self) -> None:
         """Enter as many attempts as may be open, and read ahead in the plan."""
         if self.stopping:
@@ -120,6 +144,7 @@ class Dispatcher:
             self._n_open += 1
             jobs.append(job)
         if jobs:
+            self._n_entering += len(jobs)
             self._recorder.open(jobs)
         if len(self._backlog) < _LOW_WATER and not self._exhausted and self._reading is None:
             self._reading = asyncio.create_task(self._read())
@@ -134,7 +159,7 @@ class Dispatcher:
         try:
             page = await self._plan.next_page()
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run
-            self.on_failure(error)
+            self.fail(error)
             return
         self._reading = None
         self._backlog.extend(page)
@@ -146,14 +171,23 @@ class Dispatcher:
         if self._timer:
             self._timer.cancel()
             self._timer = None
+        loop = asyncio.get_running_loop()
+        due = [self._not_before] if loop.time() < self._not_before else []
         if self._delayed and self._n_open < self.limit + AHEAD:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(self._delayed[0][0] + 0.001, self._refill)
+            due.append(self._delayed[0][0])
+        if due:
+            self._timer = loop.call_at(min(due) + 0.001, self._look_again)
+
+    def _look_again(self) -> None:
+        self._refill()
+        self._wake()
 
     def _wake(self) -> None:
         """Let as many workers look again as could have something to do."""
         if self._over:
             self._wake_all()
+            return
+        if not self._may_send():
             return
         free = self.limit - self.in_flight if self._proven else 1 - self.in_flight
         for _ in range(min(free, len(self._ready))):

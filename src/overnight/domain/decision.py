@@ -7,6 +7,7 @@ from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Outc
 
 MAX_UNREADABLE = 3  # calls that a narrative gets in one session while nobody can read the reply
 SILENT_NARRATIVES = 5  # this many different ones without an answer in between: the server is gone
+LONGEST_REST = 72 * 3600.0  # seconds; who asks for more is asked again by a human
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 60.0
 
@@ -24,13 +25,20 @@ class RetryIn:
 
 
 @dataclass(frozen=True, slots=True)
+class SlowDown:
+    """Send nothing at all for so many seconds, then call again for the same narrative."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """No further call makes sense: somebody must change something first."""
 
     reason: str
 
 
-Decision = Accept | RetryIn | Stop
+Decision = Accept | RetryIn | SlowDown | Stop
 
 
 @dataclass(slots=True)
@@ -39,11 +47,13 @@ class Course:
 
     max_attempts: int
     n_answers: int = 0  # calls that came back with something to read
+    n_limited: int = 0  # rate limits in a row
     silent: set[int] | None = None  # narratives without an answer since the last one came
 
     def saw_reply(self) -> None:
         """The server is there."""
         self.n_answers += 1
+        self.n_limited = 0
         self.silent = None
 
     def saw_silence(self, narrative_id: int) -> int:
@@ -84,16 +94,31 @@ def _unreadable(job: Job) -> Decision:
 
 def _server_failed(fault: Fault, job: Job, course: Course) -> Decision:
     if fault.category is ErrorCategory.RATE_LIMIT:
-        return RetryIn(fault.retry_after or back_off(1 + job.failed_now))
+        return _limited(fault, course)
     if course.saw_silence(job.narrative.narrative_id) >= SILENT_NARRATIVES:
-        return Stop(f"the model's server stopped answering: {fault.message}")
+        return Stop(_gone(fault, course))
     if job.failed_now == 0:
         job.answers_when_failed = course.n_answers
     job.failed_now += 1
-    others_answered = course.n_answers > job.answers_when_failed
-    if job.failed_now >= course.max_attempts and others_answered:
-        return Accept()
+    if job.failed_now >= course.max_attempts:
+        others_answered = course.n_answers > job.answers_when_failed
+        return Accept() if others_answered else Stop(_gone(fault, course))
     return RetryIn(max(fault.retry_after or 0.0, back_off(job.failed_now)))
+
+
+def _limited(fault: Fault, course: Course) -> Decision:
+    """A rate limit is nobody's failure and uses up no attempt: everybody waits."""
+    course.n_limited += 1
+    seconds = back_off(course.n_limited) if fault.retry_after is None else fault.retry_after
+    if seconds > LONGEST_REST:
+        hours = seconds / 3600
+        return Stop(f"the server asks to come back in {hours:,.0f} hours: {fault.message}")
+    return SlowDown(seconds)
+
+
+def _gone(fault: Fault, course: Course) -> str:
+    verb = "stopped answering" if course.n_answers else "does not answer"
+    return f"the model's server {verb}: {fault.message}"
 
 
 def back_off(failures: int) -> float:

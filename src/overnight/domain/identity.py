@@ -9,6 +9,7 @@ class ModelIdentity:
 
     fixed: str | None = None
     met: bool = False  # whether this session has seen a reply
+    named: bool = False  # ... and one that named its model
 
     def objection(self, reported: str | None) -> str | None:
         """What is wrong if the server calls itself `reported`; None if nothing is."""

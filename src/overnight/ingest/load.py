@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from overnight.config import DataSection
 from overnight.domain.narrative import LeftOut, SourceNarrative
@@ -28,12 +27,17 @@ _LOADER_PATIENCE = 600.0  # seconds to wait for another process that is loading 
 
 
 def load_dataset(
-    database: Database, data: DataSection, mapping_json: str, *, say: Callable[[str], None]
+    database: Database,
+    data: DataSection,
+    mapping_json: str,
+    *,
+    say: Callable[[str], None],
+    shown: str = "",
 ) -> Dataset:
     """The dataset of this file's content under this mapping; loaded unless it is there already.
 
-    `say` is told when there is something to wait for. Raises DataError where the file cannot be
-    read or holds no usable narrative.
+    `shown` is the file's name where it is kept and shown. `say` is told when there is something
+    to wait for. Raises DataError where the file cannot be read or holds no usable narrative.
     """
     with open_source(data, data.file) as source:
         if known := find_dataset(database, source.checksum, mapping_json):
@@ -41,15 +45,15 @@ def load_dataset(
         with _LoaderLock(database, say):
             if known := find_dataset(database, source.checksum, mapping_json):
                 return known  # somebody else has loaded it meanwhile
-            dataset = _load(database, source, data.file, mapping_json)
+            dataset = _load(database, source, shown or str(data.file), mapping_json)
         for note in source.notes:
             say(note)
         return dataset
 
 
-def _load(database: Database, source: Source, file: Path, mapping_json: str) -> Dataset:
+def _load(database: Database, source: Source, file: str, mapping_json: str) -> Dataset:
     dataset_id = begin_dataset(
-        database, source.checksum, mapping_json, data_source=str(file), layout=source.layout
+        database, source.checksum, mapping_json, data_source=file, layout=source.layout
     )
     try:
         _copy(database, dataset_id, source.narratives(), file)
@@ -60,7 +64,7 @@ def _load(database: Database, source: Source, file: Path, mapping_json: str) -> 
 
 
 def _copy(
-    database: Database, dataset_id: int, rows: Iterator[SourceNarrative | LeftOut], file: Path
+    database: Database, dataset_id: int, rows: Iterator[SourceNarrative | LeftOut], file: str
 ) -> None:
     """Write the rows, a chunk per transaction. Raises DataError if none is usable."""
     n_usable = 0
@@ -100,7 +104,7 @@ class Census:
 
 def take_census(source: Source) -> Census:
     """Count a file's rows without a database; memory grows by some 100 bytes per narrative."""
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[int, int] = {}  # hash of the key -> hash of the text
     by_type: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     n_bytes = n_labelled = 0
@@ -108,7 +112,7 @@ def take_census(source: Source) -> Census:
         if isinstance(row, LeftOut):
             left_out[row.reason] += 1
             continue
-        key, told = (row.incident_id, row.narrative_type), hash(row.text)
+        key, told = hash((row.incident_id, row.narrative_type)), hash(row.text)
         if key in seen:
             left_out[_duplicate(row, same_text=seen[key] == told).reason] += 1
             continue

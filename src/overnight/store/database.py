@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
@@ -135,7 +135,8 @@ def _create_schema(database: Database) -> None:
 
 def _engine(path: Path) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
+        hide_parameters=True,  # they are narratives and replies
         poolclass=QueuePool,
         pool_reset_on_return="rollback",
         connect_args={"isolation_level": None, "cached_statements": 256},

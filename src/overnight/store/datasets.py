@@ -77,17 +77,17 @@ def get_dataset(database: Database, dataset_id: int) -> Dataset:
 def begin_dataset(
     database: Database, checksum: str, mapping_json: str, *, data_source: str, layout: str
 ) -> int:
-    """Make room for a dataset; what a dead loader left of it is removed first. Its id."""
+    """Make room for a dataset; what dead loaders left behind is removed first. Its id.
+
+    Only for the holder of the loader's lock: then no other loader is alive.
+    """
     with database.read() as connection:
         stale = connection.execute(
-            text(
-                "SELECT dataset_id FROM datasets WHERE data_checksum = :checksum"
-                " AND mapping_json = :mapping AND loaded_at IS NULL"
-            ),
-            {"checksum": checksum, "mapping": mapping_json},
-        ).scalar()
-    if stale is not None:
-        drop_dataset(database, stale)
+            text("SELECT dataset_id FROM datasets WHERE loaded_at IS NULL")
+        ).scalars()
+        left_behind = list(stale)
+    for dataset_id in left_behind:
+        drop_dataset(database, dataset_id)
     with database.write() as connection:
         return int(
             connection.execute(

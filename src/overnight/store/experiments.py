@@ -236,3 +236,16 @@ def raise_limit(
             "binding_sha256": binding,
         },
     )
+
+
+def fix_peer(
+    connection: Connection, experiment_key: int, served_model: str | None, structured: str | None
+) -> None:
+    """Keep which model answers and how its answers are asked for; the first that is known."""
+    connection.execute(
+        text(
+            "UPDATE experiments SET served_model = coalesce(served_model, :model),"
+            " structured = coalesce(structured, :structured) WHERE experiment_key = :key"
+        ),
+        {"model": storable(served_model), "structured": structured, "key": experiment_key},
+    )

@@ -136,7 +136,7 @@ def is_first(connection: Connection, experiment_key: int) -> bool:
 def runtime_of(connection: Connection, experiment_key: int) -> float:
     """Seconds of work: the sum over the experiment's sessions that have ended."""
     return sum(
-        (from_text(session.ended_at) - from_text(session.started_at)).total_seconds()
+        max(0.0, (from_text(session.ended_at) - from_text(session.started_at)).total_seconds())
         for session in sessions_of(connection, experiment_key)
         if session.ended_at is not None
     )
