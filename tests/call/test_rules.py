@@ -226,7 +226,7 @@ def test_a_wrong_rules_file_is_told_where_and_what(write, text, line, says):
 
 
 def test_a_missing_or_binary_rules_file_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"gone\.yaml: cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"gone\.yaml: no such file"):
         load_rules(tmp_path / "gone.yaml")
     (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not UTF-8"):

@@ -429,7 +429,8 @@ def test_check_of_a_server_that_is_not_there_fails_and_says_why(overnight, study
 
 def test_check_says_when_narratives_will_leave_this_machine(overnight, study, monkeypatch):
     monkeypatch.chdir(study.folder)
-    study.data(5).configure("https://me:pass-word@models.example/v1")
+    monkeypatch.setenv("PW", "pass-word")
+    study.data(5).configure("https://me:${PW}@models.example/v1")
     said = overnight("check", "study.yaml", "--offline")
     assert "narratives will leave this machine to models.example" in said.out
     assert "pass-word" not in said.out + said.err

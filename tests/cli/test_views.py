@@ -211,8 +211,9 @@ def test_times_are_iso_8601_in_utc():
 # --- the JSON of a run ---------------------------------------------------------------------------
 
 
-def test_a_password_in_an_address_is_in_no_json(study, server):
-    study.data(2).configure(server.url.replace("http://", "http://me:pass-word-1@")).run()
+def test_a_password_in_an_address_is_in_no_json(study, server, monkeypatch):
+    monkeypatch.setenv("PW", "pass-word-1")
+    study.data(2).configure(server.url.replace("http://", "http://me:${PW}@")).run()
     [view] = list_(db=study.database)
     sessions = [session_json(s) for s in status(db=study.database).view.summary.sessions]
     shown = json.dumps([view_json(view), sessions])

@@ -70,7 +70,7 @@ def test_the_password_of_any_url_is_hidden_however_short(url, shown):
 
 
 def test_a_password_is_hidden_as_written_and_as_it_is_meant(hiding):
-    hide = hiding("http://me:p%40ss%2Fword@localhost:1234/v1")
+    hide = hiding("http://me:${PW}@localhost:1234/v1", PW="p%40ss%2Fword")
     assert hide("no: p%40ss%2Fword, p@ss/word") == "no: ***, ***"
 
 
@@ -178,12 +178,12 @@ def test_headers_that_are_no_secrets_may_be_written(loaded, minimal):
 def test_nothing_secret_stands_in_a_repr(loaded, minimal, monkeypatch):
     """A repr ends up in tracebacks, notebooks and the reports of failing tests."""
     monkeypatch.setenv("STUDY_KEY", KEY)
-    text = minimal.replace("http://", "http://me:pass-word@").replace(
+    text = minimal.replace("http://", "http://me:${PW}@").replace(
         "  api_url",
         "  api_key_env: STUDY_KEY\n  headers: {X-Key: '${SECRET}'}\n"
         "  extra_body: {user: '${SECRET}'}\n  api_url",
     )
-    config = loaded(text, SECRET="very-secret")
+    config = loaded(text, SECRET="very-secret", PW="pass-word")
     assert config.api_key == KEY
 
     for shown in (

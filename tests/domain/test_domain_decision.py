@@ -12,6 +12,7 @@ from overnight.domain.decision import (
     Accept,
     Course,
     RetryIn,
+    SlowDown,
     Stop,
     back_off,
     decide,
@@ -128,8 +129,8 @@ def test_slow_down_is_obeyed_and_never_counted():
     one, state = job(), course(max_attempts=1, n_answers=0)
     asked = Fault(ErrorCategory.RATE_LIMIT, "429", Blame.SERVER, 429, retry_after=7.0)
     for _ in range(50):
-        assert decide(asked, one, state) == RetryIn(7.0)
-        assert decide(BUSY, one, state) == RetryIn(1.0)
+        assert decide(asked, one, state) == SlowDown(7.0)
+        assert decide(BUSY, one, state) == SlowDown(2.0), "longer each time in a row"
         state.saw_reply()
     assert one.failed_now == 0
     assert state.silent is None
@@ -139,15 +140,7 @@ def test_five_different_narratives_without_an_answer_stop_the_run():
     state = course()
     for narrative_id in range(1, SILENT_NARRATIVES):
         assert isinstance(decide(DOWN, job(narrative_id), state), RetryIn)
-    assert decide(DOWN, job(99), state) == Stop(
-        "the model's server stopped answering: no connection"
-    )
-
-
-def test_one_narrative_that_fails_again_and_again_is_one_narrative():
-    one, state = job(), course(max_attempts=3)
-    for _ in range(100):
-        assert isinstance(decide(DOWN, one, state), RetryIn)
+    assert decide(DOWN, job(99), state) == Stop("the model's server does not answer: no connection")
 
 
 @pytest.mark.parametrize("reply", [ANSWERED, UNREADABLE, TOO_LONG, REFUSED])
@@ -167,10 +160,16 @@ def test_a_narrative_that_fails_while_others_are_answered_is_given_up_after_max_
     assert decide(DOWN, one, state) == Accept()
 
 
-def test_a_narrative_that_fails_while_nobody_is_answered_is_never_given_up():
+def test_a_narrative_that_fails_while_nobody_is_answered_stops_the_run_and_is_not_given_up():
     one, state = job(), course(max_attempts=3, n_answers=1000)
-    for _ in range(20):
+    for _ in range(2):
         assert isinstance(decide(DOWN, one, state), RetryIn)
+    assert decide(DOWN, one, state) == Stop("the model's server stopped answering: no connection")
+
+
+def test_a_rest_longer_than_three_days_is_a_matter_for_a_human():
+    asked = Fault(ErrorCategory.RATE_LIMIT, "429", Blame.SERVER, 429, retry_after=4 * 86400.0)
+    assert isinstance(decide(asked, job(), course()), Stop)
 
 
 # --- any course of events --------------------------------------------------------------------
@@ -211,22 +210,26 @@ class Ideal:
         return {key for key, o in self.history[last + 1 :] if o is DOWN or o is BAD_KEY}
 
     def kind(self) -> type:
-        """Accept, RetryIn or Stop."""
+        """The type of the decision."""
         narrative_id, outcome = self.history[-1]
         if outcome in OWN:
             return Accept
         if outcome is BUSY or outcome is NO_SCHEMA:
-            return RetryIn
+            return SlowDown if outcome is BUSY else RetryIn
         if outcome is UNREADABLE:
             n = sum(key == narrative_id and o is UNREADABLE for key, o in self.history)
             return Accept if n >= MAX_UNREADABLE else RetryIn
-        if outcome is BAD_KEY and self.replies() == 0:
-            return Stop
-        if len(self.silent()) >= SILENT_NARRATIVES:
+        return self.kind_of_silence(narrative_id, outcome)
+
+    def kind_of_silence(self, narrative_id: int, outcome: Fault) -> type:
+        """The type of the decision when the server gave no answer."""
+        wrong_from_the_start = outcome is BAD_KEY and self.replies() == 0
+        if wrong_from_the_start or len(self.silent()) >= SILENT_NARRATIVES:
             return Stop
         failures = self.failures(narrative_id)
-        others_answered = self.replies(since=failures[0]) > 0
-        return Accept if len(failures) >= self.max_attempts and others_answered else RetryIn
+        if len(failures) < self.max_attempts:
+            return RetryIn
+        return Accept if self.replies(since=failures[0]) > 0 else Stop
 
 
 @given(events=events, max_attempts=st.integers(1, 7))
@@ -246,7 +249,7 @@ def test_in_any_course_of_events_nothing_is_burned_and_nothing_is_asked_without_
         assert type(decision) is ideal.kind()
         unreadable = [o for k, o in ideal.history if k == key and o is UNREADABLE]
         assert one.n_unreadable == one.unreadable_now == len(unreadable) <= MAX_UNREADABLE
-        if isinstance(decision, RetryIn):
+        if isinstance(decision, RetryIn | SlowDown):
             assert 0 <= decision.seconds <= 60
         elif isinstance(decision, Accept):
             done.add(key)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from overnight.domain.answer import DEFAULT_ANSWER, AnswerField, AnswerSpec, FieldType, ItemType
 
 PLACEHOLDER = "<<TEXT>>"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -95,14 +96,14 @@ class ModelSection(Section):
         if self.api_url:
             _refuse_odd_address(self.api_url)
         for name, value in self.headers.items():
-            if not f"{name}{value}".isprintable():
+            if _CONTROL.search(f"{name}{value}"):
                 raise ValueError(f"the header {name!r} holds a line break or another odd character")
         return self
 
 
 def _refuse_odd_address(api_url: str) -> None:
     """Raise ValueError for an address that no request can be sent to."""
-    if not re.match(r"https?://[^/\s]+", api_url) or not api_url.isprintable():
+    if not re.match(r"https?://[^/\s]+", api_url) or _CONTROL.search(api_url):
         raise ValueError("api_url must begin with http:// or https:// and a host")
     try:
         parts = urlsplit(api_url)
