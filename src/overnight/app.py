@@ -153,7 +153,7 @@ def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
         system_prompt=values.prompt.system_prompt,
         user_template=values.prompt.user_template,
         seed=values.run.seed,
-        course=Course(values.run.max_attempts),
+        course=Course(values.run.max_attempts, max_error_share=values.run.max_error_share),
         identity=ModelIdentity(experiment.served_model),
         emit=emit,
         tick=progress.tick,

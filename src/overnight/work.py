@@ -131,6 +131,10 @@ async def _attempt(parts: Parts, attempt: OpenAttempt) -> bool:
         parts.dispatcher.retry(job, decision.seconds)
     elif isinstance(decision, Stop):
         _stop(parts, Ending(Event.FAIL, decision.reason))
+    else:
+        parts.course.saw_end(outcome)
+        if reason := parts.course.worthless():
+            _stop(parts, Ending(Event.FAIL, reason))
     return outcome.reply is not None
 
 

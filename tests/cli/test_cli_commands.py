@@ -227,7 +227,7 @@ def test_a_run_goes_by_in_plain_lines(overnight, server):
 def test_a_completed_experiment_is_not_run_again(overnight):
     said = overnight("run", "study.yaml")
     assert said.code == 0
-    assert "already complete; no call was made" in said.out
+    assert "is already complete with" in said.out
     assert "--new" in said.out
 
 

@@ -19,7 +19,7 @@ WRONG = [
         "output:\n  fields:\n    a: {type: string, requird: false}\n",
         "study.yaml:10: output.fields.a.requird: unknown key; did you mean required?",
     ),
-    ("run:\n  seed: many\n", "study.yaml:9: run.seed: should be a valid integer"),
+    ("run:\n  seed: many\n", "study.yaml:9: run.seed: should be a number, not 'many'"),
     ("run:\n  seed: 1.5\n", "study.yaml:9: run.seed: should be a valid integer"),
     ("run:\n  seed: -1\n", "study.yaml:9: run.seed: should be greater than or equal to 0, not -1"),
     (
@@ -65,7 +65,7 @@ WRONG = [
         "study.yaml:8: output: primary names 'b', which is not among the fields",
     ),
     ("model: {name: other}\n", 'study.yaml:8: not valid YAML: found duplicate key "model"'),
-    ("run:\n\tseed: 3\n", "study.yaml:9: not valid YAML: found character '\\t'"),
+    ("run:\n\tseed: 3\n", "study.yaml:9: not valid YAML: a tab; YAML is indented with blanks"),
     ("run: [1\nprompt: 2\n", "study.yaml:9: not valid YAML"),
     ("---\nrun: {}\n", "study.yaml:8: not valid YAML"),
     ("notes: 2025-02-31\n", "study.yaml: not valid YAML: day "),

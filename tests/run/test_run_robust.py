@@ -250,3 +250,61 @@ def test_nobody_reading_the_output_changes_nothing_of_the_outcome(study, server,
 
     assert process.wait(timeout=30) == 0
     assert study.value("SELECT status FROM experiments") == "completed"
+
+
+@pytest.mark.parametrize("n", [19, 40])
+def test_a_run_whose_answers_are_worthless_stops_after_twenty(study, n):
+    with scripted_server(lambda _call: Scripted("I cannot say")) as server:
+        result = study.data(n).configure(server.url, run={"concurrency": 1}).run()
+
+    if n < 20:
+        assert result.status is Status.COMPLETED
+        return
+    assert result.status is Status.FAILED
+    assert "show latest --errors" in result.reason
+    assert len(server.calls) <= 20 * 3 + 2 * 17  # other narratives were on their way already
+
+
+def test_a_run_that_becomes_worthless_later_stops_too(study):
+    def script(call):
+        late = int(call.text.split()[2]) >= 100
+        return Scripted("", finish_reason="content_filter") if late else keyword_script(call)
+
+    with scripted_server(script) as server:
+        study.data(300).configure(server.url, run={"concurrency": 1, "max_error_share": 0.2})
+        result = study.run()
+
+    assert result.status is Status.FAILED
+    assert result.counts.errors == 21
+
+
+def test_the_same_command_after_a_pilot_has_grown_pays_for_nothing_again(study, server):
+    study.data(30).configure(server.url, run={"max_narratives": 10})
+    first = study.run()
+    grow(study, server, 30)
+    again = study.run()
+
+    assert again.already_complete
+    assert again.experiment_id == first.experiment_id
+    assert len(server.calls) == 30
+
+
+def test_a_new_experiment_of_an_old_name_says_in_what_it_differs(study, server):
+    study.data(3).configure(server.url).run()
+    study.configure(server.url, prompt={"system_prompt": "Judge well."}).run()
+
+    said = [getattr(event, "message", "") for event in study.events]
+    assert any("a new experiment: it differs from" in message for message in said)
+    assert any("prompt.system_prompt" in message for message in said)
+
+
+def test_a_log_can_be_found_while_a_run_goes_on(study):
+    with scripted_server(delay=0.2) as server:
+        study.data(30).configure(server.url)
+        process = study.start("run", "study.yaml")
+        wait_until(lambda: server.calls)
+        log_dir = study.value("SELECT log_dir FROM experiments")
+        process.kill()
+        process.communicate()
+
+    assert (study.folder / log_dir / "run.log").exists()

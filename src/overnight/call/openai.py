@@ -84,12 +84,13 @@ class OpenAIClient:
         except TimeoutError:
             return no_answer(f"no answer within {self._endpoint.timeout:g} s (timeout_sec)")
         except aiohttp.ClientConnectorError as error:
-            return no_answer(f"cannot connect to {error.host}:{error.port} ({error.strerror})")
+            return no_answer(f"cannot connect to {error.host}:{error.port}; is the server running?")
         except (aiohttp.InvalidURL, ValueError) as error:
             message = f"model.api_url or a header cannot be used ({type(error).__name__})"
             return Fault(ErrorCategory.API_ERROR, message, Blame.SETUP)
         except (aiohttp.ClientError, OSError) as error:
-            return no_answer(f"the connection broke ({type(error).__name__})")
+            message = f"the connection broke; is the server running? ({type(error).__name__})"
+            return no_answer(message)
         if response.status == 200:  # noqa: PLR2004 - the status itself
             return self._read(body)
         fault = from_status(

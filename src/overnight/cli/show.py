@@ -44,7 +44,7 @@ from overnight.views import (
 )
 
 _WIDE = 160  # columns where there is no terminal to measure
-_LONGEST_CELL = 60
+_LONGEST_CELL = 40
 _INTERRUPTED, _TERMINATED = 130, 143
 _SIGTERM = 15
 _COMPLETED_WITH_ERRORS = 4
@@ -105,7 +105,12 @@ def show_run(result: RunResult, *, strict: bool = False) -> int:
 def _show_run(result: RunResult) -> None:
     out = console()
     if result.already_complete:
-        out.print(f"{result.name} is already complete; no call was made.")
+        c = result.counts
+        errors = f", {c.errors:,} of them errors" if c.errors else ""
+        out.print(
+            f"{result.name} ({result.experiment_id[:8]}) is already complete with {c.completed:,} "
+            f"narratives{errors}; no call was made."
+        )
         which = which_experiment(result)
         out.print(f"For a fresh experiment add --new. Metrics: overnight metrics {which}")
     elif result.status is Status.COMPLETED:
@@ -125,6 +130,8 @@ def _show_complete(out: Console, result: RunResult) -> None:
         for file in result.files:
             out.print(f"  {file}", soft_wrap=True)
     which, overnight = which_experiment(result), this_command()
+    if c.errors:
+        out.print(f"\nWhat went wrong: {overnight} show {which} --errors", soft_wrap=True)
     out.print(f"\nThe answers: {overnight} show {which}", soft_wrap=True)
     out.print(f"A spreadsheet: {overnight} export {which} --format xlsx", soft_wrap=True)
 
@@ -287,18 +294,22 @@ def show_results(
         columns = columns_of(spec, with_text=with_text)
         _stream_json({column.name: column.get(row) for column in columns} for row in chosen)
         return
-    rows = [["row", "incident", "type", "label", "answer", "right", "error"]]
+    fields = [field.name for field in spec.fields]
+    rows = [["row", "incident", "type", "label", *fields, "right", "error"]]
     texts = []
     for result in chosen:
+        output = result.output or {}
         rows.append(
             [
                 f"{result.row_num:,}",
                 result.incident_id,
                 result.narrative_type,
                 result.label or "",
-                _cut(_answer_text(result)),
+                *(_cell(output.get(name)) for name in fields),
                 {True: "yes", False: "NO", None: ""}[result.correct],
-                _cut(result.error_category or ""),
+                _cut(f"{result.error_category}: {result.error_message}")
+                if result.error_category
+                else "",
             ]
         )
         texts.append((result.row_num, result.text, result.raw_reply))
@@ -316,10 +327,10 @@ def show_results(
         out.print(f"\nThe first {limit:,}; all of them: --limit 0")
 
 
-def _answer_text(result: Result) -> str:
-    if result.output is None:
-        return result.error_message or ""
-    return json.dumps(dict(result.output), ensure_ascii=False)
+def _cell(value: object) -> str:
+    if value is None or isinstance(value, str):
+        return _cut(value or "")
+    return _cut(json.dumps(value, ensure_ascii=False))
 
 
 def _cut(text: str) -> str:
@@ -450,7 +461,8 @@ def _check_rows(checked: Check) -> list[list[str]]:
     ]
     if census.left_out:
         rows.append(["left out", _named_counts(census.left_out)])
-    if census.odd_labels:
+    primary = values.answer.primary_field
+    if census.odd_labels and primary is not None and primary.type == "boolean":
         rows.append(["labels neither yes nor no", _named_counts(census.odd_labels)])
     rows += [
         ["to run", f"{checked.n_to_run:,}, {checked.concurrency} at once"],
@@ -471,6 +483,8 @@ def _check_rows(checked: Check) -> list[list[str]]:
         ["form of answers", call.structured or "not asked for"],
         ["answer", json.dumps(dict(call.answer), ensure_ascii=False)],
     ]
+    if call.served_model and call.served_model != values.model.name and values.model.api_url:
+        rows.append(["note", f"asked for {values.model.name}, answered by {call.served_model}"])
     if call.repaired:
         rows.append(["repairs needed", ", ".join(call.repaired)])
     if checked.estimated_seconds is not None:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from overnight.app import connected, make_client
+from overnight.app import connected, folder_of, make_client
 from overnight.commands.stint import RunResult, carry_out
 from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import binding_digest, binding_fields, mapping_json
 from overnight.domain.experiment import Experiment, Status
-from overnight.errors import RefusedError
+from overnight.errors import ConfigError, RefusedError
 from overnight.events import Handler, Said
 from overnight.ingest.load import load_dataset
 from overnight.report.metrics import measure
@@ -50,7 +50,7 @@ def run(
         make_client(config, config.values.answer)  # what is wrong shows before anything is written
         with connected(db, Path(config_file), create=True) as database:
             dataset = _load(database, config, handler)
-            experiment, is_new = _choose(database, config, dataset, new=new)
+            experiment, is_new = _choose(database, config, dataset, new=new, say=handler)
             if experiment.status is Status.COMPLETED:
                 return _already_complete(database, experiment, config)
             if not is_new:
@@ -93,9 +93,10 @@ def _is_boolean(config: Config) -> bool:
 
 
 def _choose(
-    database: Database, config: Config, dataset: Dataset, *, new: bool
+    database: Database, config: Config, dataset: Dataset, *, new: bool, say: Handler
 ) -> tuple[Experiment, bool]:
     """The experiment to work on, and whether it was made just now; one transaction."""
+    others: list[Experiment] = []
     binding = binding_digest(config.values)
     with database.write() as connection:
         if not new:
@@ -104,35 +105,68 @@ def _choose(
             if same:
                 return (unfinished or same)[0], False
             file = str(config.file.resolve()) if config.file else None
-            for other in namesakes(connection, config.values.experiment.name, file):
+            others = namesakes(connection, config.values.experiment.name, file)
+            for other in others:
+                if _covers(other, config, dataset):
+                    return other, False
                 _refuse_to_replace(other, config, dataset)
-        key = create_experiment(connection, _columns(config, dataset, binding))
+        columns = _columns(config, dataset, binding)
+        log_dir = folder_of(database, "logs/experiments", columns["experiment_id"])
+        key = create_experiment(connection, {**columns, "log_dir": str(log_dir)})
+    if others:
+        say(Said(_told_apart(others[0], config, dataset)))
     return get_experiment(database, key), True
+
+
+def _covers(other: Experiment, config: Config, dataset: Dataset) -> bool:
+    """Whether `other` is the same work, grown beyond the limit that the file still says."""
+    return _differences(other, config, dataset) == [
+        "run.max_narratives"
+    ] and other.n_total >= _covered(config, dataset)
+
+
+def _covered(config: Config, dataset: Dataset) -> int:
+    limit = config.values.run.max_narratives
+    return min(dataset.n_narratives, limit or dataset.n_narratives)
+
+
+def _told_apart(other: Experiment, config: Config, dataset: Dataset) -> str:
+    """Why a new experiment begins although there is one of this name."""
+    differing = ", ".join(_differences(other, config, dataset)) or "nothing but --new"
+    return f"a new experiment: it differs from {other.experiment_id[:8]} in {differing}"
 
 
 def _refuse_to_replace(other: Experiment, config: Config, dataset: Dataset) -> None:
     """Raise RefusedError if starting anew would silently drop what `other` has begun."""
-    differing = _differing(other, config)
-    if other.dataset_id != dataset.dataset_id:
-        differing.append("data")
+    differing = _differences(other, config, dataset)
     is_pilot = differing == ["run.max_narratives"] and other.n_total < dataset.n_narratives
     if other.status is Status.COMPLETED and not is_pilot:
         return
     short = other.experiment_id[:8]
-    grow = ""
+    state = "completed" if other.status is Status.COMPLETED else "not finished"
+    grow, how = "", " as it was started"
     if is_pilot:
         wanted = config.values.run.max_narratives or dataset.n_narratives
-        grow = f" --max-narratives {wanted}"
+        grow, how = f" --max-narratives {wanted}", ""
     raise RefusedError(
-        f"{other.experiment_id} ({other.name}) is {other.status} and differs from this "
-        f"configuration in {', '.join(differing)}. To go on with it: overnight resume "
-        f"{short}{grow}. To begin a new experiment: overnight run {config.file} --new"
+        f"{other.experiment_id} ({other.name}) is {state} and differs from this configuration in "
+        f"{', '.join(differing)}. To go on with it{how}: overnight resume {short}{grow}. To begin "
+        f"a new experiment: overnight run {config.file} --new"
     )
 
 
+def _differences(other: Experiment, config: Config, dataset: Dataset) -> list[str]:
+    """In which binding fields an experiment and a configuration over a dataset differ."""
+    data = ["data"] if other.dataset_id != dataset.dataset_id else []
+    return _differing(other, config) + data
+
+
 def _differing(other: Experiment, config: Config) -> list[str]:
-    """The binding fields in which an experiment and a configuration differ, by name."""
-    before = binding_fields(restore_config(other.stored_config, config.base).values)
+    """The binding fields of the configurations that differ, by name."""
+    try:
+        before = binding_fields(restore_config(other.stored_config, config.base).values)
+    except ConfigError:  # a variable that it uses is not set any more
+        return ["a variable of the environment"]
     after = binding_fields(config.values)
     names = [name for name in after if before[name] != after[name]]
     if not names and other.binding_sha256 != binding_digest(config.values):
@@ -159,7 +193,7 @@ def _columns(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:
         "prompt_author": values.prompt.author or values.experiment.author,
         "run_seed": values.run.seed,
         "data_file": config.secrets.hide(str(values.data.file)),
-        "n_narratives_total": min(dataset.n_narratives, limit or dataset.n_narratives),
+        "n_narratives_total": _covered(config, dataset),
         "n_narratives_skipped": dataset.n_left_out,
         "start_time": now,
         "created_at": now,

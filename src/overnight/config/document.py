@@ -24,15 +24,14 @@ def read_document(file: Path, holds: str) -> CommentedMap:
     except IsADirectoryError:
         raise ConfigError("this is a folder, not a file", file=file) from None
     except UnicodeDecodeError:
-        raise ConfigError("this is not UTF-8; save it as UTF-8", file=file) from None
+        text = file.suffix.lower() in (".yaml", ".yml", ".txt")
+        said = "this is not UTF-8; save it as UTF-8" if text else "no YAML file; is it the data?"
+        raise ConfigError(said, file=file) from None
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        said = str(error.problem)
-        if isinstance(error, DuplicateKeyError):
-            said = said.partition(" with value ")[0]  # which might be anything
-        raise ConfigError(f"not valid YAML: {said}", file=file, line=line) from None
+        raise ConfigError(f"not valid YAML: {_problem(error)}", file=file, line=line) from None
     except YAMLError as error:
         raise ConfigError(f"not valid YAML: {str(error).splitlines()[0]}", file=file) from None
     except (ValueError, RecursionError) as error:  # the 31st of February; a thousand brackets
@@ -40,6 +39,15 @@ def read_document(file: Path, holds: str) -> CommentedMap:
     if not isinstance(tree, CommentedMap):
         raise ConfigError(holds, file=file)
     return tree
+
+
+def _problem(error: MarkedYAMLError) -> str:
+    said = str(error.problem)
+    if "'\\t'" in said:
+        return "a tab; YAML is indented with blanks"
+    if isinstance(error, DuplicateKeyError):
+        return said.partition(" with value ")[0]  # which might be anything
+    return said
 
 
 def line_of(tree: Any, path: YamlPath) -> int | None:  # noqa: ANN401 - a YAML node

@@ -227,12 +227,17 @@ def _explain(
     details: Sequence[ErrorDetails], file: Path | str, tree: CommentedMap | None, secrets: Secrets
 ) -> ConfigError:
     """One sentence for the first thing that is wrong."""
-    first = details[0]
+    # A misspelled key is the reason why another one is missing.
+    first = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
     path = tuple(part for part in first["loc"] if _is_of_file(part))
     if first["type"] == "extra_forbidden":
         message = "unknown key" + _nearest(path)
     elif first["type"] == "missing":
         message = "is missing"
+    elif first["type"] == "dict_type":
+        message = "should be keys and values, such as {cme: CoronerText}"
+    elif first["type"] in ("float_parsing", "int_parsing"):
+        message = f"should be a number{_not(first['input'], secrets)}"
     elif first["type"] == "model_type":
         message = "this is a section: its keys stand below it, indented"
     elif first["type"] == "value_error":

@@ -1,12 +1,15 @@
 """What follows from how a call ended: a pure function of the outcome and its history."""
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from overnight.domain.attempt import Job
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Outcome
 
 MAX_UNREADABLE = 3  # calls that a narrative gets in one session while nobody can read the reply
 SILENT_NARRATIVES = 5  # this many different ones without an answer in between: the server is gone
+_FIRST, _FIRST_BAD, _RECENT = 20, 18, 100  # narratives
+_WORTHLESS = (ErrorCategory.PARSE_ERROR, ErrorCategory.REFUSAL, ErrorCategory.UNKNOWN)
 LONGEST_REST = 72 * 3600.0  # seconds; who asks for more is asked again by a human
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 60.0
@@ -48,6 +51,9 @@ class Course:
     max_attempts: int
     n_answers: int = 0  # calls that came back with something to read
     n_limited: int = 0  # rate limits in a row
+    max_error_share: float = 0.5  # of the last 100 narratives that ended
+    ends: deque[bool] = field(default_factory=lambda: deque(maxlen=_RECENT))  # True: worthless
+    n_ended: int = 0
     silent: set[int] | None = None  # narratives without an answer since the last one came
 
     def saw_reply(self) -> None:
@@ -55,6 +61,24 @@ class Course:
         self.n_answers += 1
         self.n_limited = 0
         self.silent = None
+
+    def saw_end(self, outcome: Outcome) -> None:
+        """A narrative has its result."""
+        self.n_ended += 1
+        self.ends.append(isinstance(outcome, Fault) and outcome.category in _WORTHLESS)
+
+    def worthless(self) -> str | None:
+        """Why going on would be money for rubbish; None as long as it is not."""
+        bad = sum(self.ends)
+        early = self.n_ended == _FIRST and bad >= _FIRST_BAD
+        late = self.n_ended >= _RECENT and bad > self.max_error_share * _RECENT
+        if not early and not late:
+            return None
+        return (
+            f"{bad} of the last {len(self.ends)} narratives gave no readable answer; look with "
+            "overnight show latest --errors --with-text, then change the prompt, the model or "
+            "the section output"
+        )
 
     def saw_silence(self, narrative_id: int) -> int:
         """The server gave no answer; on how many different narratives in a row."""
