@@ -276,7 +276,7 @@ def test_a_damaged_database_is_refused_in_a_sentence(tmp_path):
     content = bytearray(path.read_bytes())
     content[8192:] = b"\x5a" * (len(content) - 8192)
     path.write_bytes(content)
-    with pytest.raises(DatabaseRefused, match=r"damaged.*backup") as caught:
+    with pytest.raises(DatabaseRefused, match=r"damaged.*a copy of it") as caught:
         open_database(path)
     assert said(caught.value)
 
@@ -292,7 +292,7 @@ def test_damage_that_shows_only_later_is_told_in_a_sentence_too(tmp_path):
         file.seek((page - 1) * 8192)
         file.write(b"\x5a" * 8192)
     database = open_database(path)
-    with pytest.raises(DatabaseRefused, match=r"damaged.*backup") as caught:
+    with pytest.raises(DatabaseRefused, match=r"damaged.*a copy of it") as caught:
         query(database, "SELECT * FROM experiments ORDER BY 1")
     database.close()
     assert said(caught.value)
