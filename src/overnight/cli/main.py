@@ -78,7 +78,7 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder, new or empty.")],
 ) -> None:
     """Make a folder with commented experiment files and example data to start from."""
-    from overnight.cli.show import show_init
+    from overnight.cli.show_run import show_init
     from overnight.commands.init import init as command
 
     show_init(command(folder), folder)
@@ -93,7 +93,7 @@ def check(
     json_: Json = False,
 ) -> None:
     """Will it run? Reads configuration and data, and calls the model once with an invented text."""
-    from overnight.cli.show import show_check
+    from overnight.cli.show_run import show_check
     from overnight.commands.check import check as command
 
     if not show_check(command(config, db=db, offline=offline), as_json=json_):
@@ -114,7 +114,7 @@ def run(
 ) -> None:
     """Start an experiment, or go on with it: after whatever happened, type the same again."""
     from overnight.cli.live import watched
-    from overnight.cli.show import show_run
+    from overnight.cli.show_run import show_run
     from overnight.commands.run import run as command
 
     with watched() as handler:
@@ -146,7 +146,7 @@ def resume(
 ) -> None:
     """Go on with an experiment as it was started, without its experiment file."""
     from overnight.cli.live import watched
-    from overnight.cli.show import show_run
+    from overnight.cli.show_run import show_run
     from overnight.commands.resume import resume as command
 
     with watched() as handler:

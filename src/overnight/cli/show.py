@@ -1,40 +1,31 @@
-"""Results on stdout: tables for people, JSON for programs."""
+"""What is in the database: experiments, answers, metrics, files."""
 
 import dataclasses
 import itertools
 import json
-import os
-import shlex
-import shutil
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from overnight.app import find_database
 from overnight.cli.live import Screen
-from overnight.commands.check import Check
+from overnight.cli.screen import (
+    console,
+    named_counts,
+    show_json,
+    show_metric_rows,
+    stream_json,
+    table,
+)
 from overnight.commands.results import Exported, Measured
-from overnight.commands.stint import RunResult
 from overnight.domain.answer import AnswerSpec
-from overnight.domain.experiment import Status
 from overnight.domain.narrative import LeftOut
 from overnight.domain.result import Result
-from overnight.ingest.load import Census
 from overnight.report.columns import columns_of
-from overnight.report.metrics import Metrics, metrics_json
-from overnight.report.table import metrics_table
+from overnight.report.metrics import metrics_json
 from overnight.views import (
     ExperimentView,
     StatusView,
     duration,
-    iso,
     local_time,
     percent,
     rate_text,
@@ -43,136 +34,7 @@ from overnight.views import (
     view_json,
 )
 
-_WIDE = 160  # columns where there is no terminal to measure
 _LONGEST_CELL = 40
-_INTERRUPTED, _TERMINATED = 130, 143
-_SIGTERM = 15
-_COMPLETED_WITH_ERRORS = 4
-
-
-def console() -> Console:
-    """Stdout, wide where it is no terminal."""
-    return Screen(
-        highlight=False,
-        emoji=False,  # ":bomb:" in a narrative is no picture
-        markup=False,
-        soft_wrap=False,
-        width=None if sys.stdout.isatty() else _WIDE,
-    )
-
-
-def table(rows: Sequence[Sequence[str]], *, right: bool = True) -> Table:
-    """Rows of text, the first one the head, the first column names."""
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for index, head in enumerate(rows[0]):
-        made.add_column(head, justify="right" if right and index else "left", overflow="fold")
-    for row in rows[1:]:
-        made.add_row(*(Text(cell) for cell in row))  # as it is: square brackets are no markup
-    return made
-
-
-def show_json(value: object) -> None:
-    """One JSON document."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=_as_json))  # noqa: T201
-
-
-def _stream_json(values: Iterable[object]) -> None:
-    """A JSON array, an element a line: a million results need no memory."""
-    before = "[\n"
-    for value in values:
-        print(before + json.dumps(value, ensure_ascii=False, default=_as_json), end="")  # noqa: T201
-        before = ",\n"
-    print("\n]" if before == ",\n" else "[]")  # noqa: T201
-
-
-def _as_json(value: object) -> object:
-    if isinstance(value, datetime):
-        return iso(value)
-    return str(value)
-
-
-# --- run -------------------------------------------------------------------------------------
-
-
-def show_run(result: RunResult, *, strict: bool = False) -> int:
-    """How a run ended, and what to type next; the exit code, also where nobody reads."""
-    with suppress(OSError):
-        _show_run(result)
-        sys.stdout.flush()
-    return _exit_code(result, strict=strict)
-
-
-def _show_run(result: RunResult) -> None:
-    out = console()
-    if result.already_complete:
-        c = result.counts
-        errors = f", {c.errors:,} of them errors" if c.errors else ""
-        out.print(
-            f"{result.name} ({result.experiment_id[:8]}) is already complete with {c.completed:,} "
-            f"narratives{errors}; no call was made."
-        )
-        which = which_experiment(result)
-        out.print(f"For a fresh experiment add --new. Metrics: overnight metrics {which}")
-    elif result.status is Status.COMPLETED:
-        _show_complete(out, result)
-    else:
-        _show_stopped(out, result)
-
-
-def _show_complete(out: Console, result: RunResult) -> None:
-    c = result.counts
-    errors = f", {c.errors:,} of them errors" if c.errors else ""
-    out.print(f"\nCompleted: {c.completed:,} of {c.total:,}{errors}.", style="bold")
-    if result.metrics is not None:
-        show_metric_rows(out, result.metrics)
-    if result.files:
-        out.print("\nExported:")
-        for file in result.files:
-            out.print(f"  {file}", soft_wrap=True)
-    which, overnight = which_experiment(result), this_command()
-    if c.errors:
-        out.print(f"\nWhat went wrong: {overnight} show {which} --errors", soft_wrap=True)
-    out.print(f"\nThe answers: {overnight} show {which}", soft_wrap=True)
-    out.print(f"A spreadsheet: {overnight} export {which} --format xlsx", soft_wrap=True)
-
-
-def _show_stopped(out: Console, result: RunResult) -> None:
-    c = result.counts
-    word = "Cancelled" if result.status is Status.CANCELLED else "Stopped"
-    out.print(f"\n{word}, can be resumed: {result.reason}", style="bold")
-    out.print(
-        f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}); nothing is lost."
-    )
-    out.print("To go on, type the same command again, or:")
-    out.print(f"  {this_command()} resume {which_experiment(result)}", soft_wrap=True)
-
-
-def this_command() -> str:
-    """How the command line is called here: by its name, or by its path where that is needed."""
-    typed = Path(sys.argv[0])
-    found = shutil.which("overnight")
-    if typed.name != "overnight" or (found and Path(found).samefile(typed)):
-        return "overnight"
-    return os.path.relpath(typed)
-
-
-def which_experiment(result: RunResult) -> str:
-    """An experiment as it must be typed here: the database too, where it is not the usual one."""
-    short = result.experiment_id[:8]
-    if find_database(None) == result.database:
-        return short
-    return f"{short} --db {shlex.quote(os.path.relpath(result.database))}"
-
-
-def _exit_code(result: RunResult, *, strict: bool) -> int:
-    if result.status is Status.CANCELLED:
-        return _INTERRUPTED
-    if result.status is Status.FAILED:
-        return _TERMINATED if result.signal == _SIGTERM else 1
-    return _COMPLETED_WITH_ERRORS if strict and result.counts.errors else 0
-
-
-# --- watch -----------------------------------------------------------------------------------
 
 
 def show_list(views: Sequence[ExperimentView], *, as_json: bool) -> None:
@@ -233,7 +95,7 @@ def _status_rows(status: StatusView) -> list[list[str]]:
         ],
     ]
     if view.summary.errors:
-        rows.append(["errors", _named_counts(view.summary.errors)])
+        rows.append(["errors", named_counts(view.summary.errors)])
     if view.owner:
         since = local_time(view.owner.since)
         rows.append(["owner", f"process {view.owner.pid} on {view.owner.host}, since {since}"])
@@ -243,7 +105,7 @@ def _status_rows(status: StatusView) -> list[list[str]]:
     if view.last_alive:
         rows.append(["last progress", local_time(view.last_alive)])
     if view.summary.unanswered:
-        rows.append(["calls not answered", _named_counts(view.summary.unanswered)])
+        rows.append(["calls not answered", named_counts(view.summary.unanswered)])
     tokens = (status.prompt_tokens, status.completion_tokens)
     if any(tokens):
         rows.append(["tokens", f"{short_count(tokens[0])} in, {short_count(tokens[1])} out"])
@@ -254,7 +116,7 @@ def _status_rows(status: StatusView) -> list[list[str]]:
         ["data", f"{row['data_file']}, {status.dataset.n_narratives:,} narratives"],
     ]
     if status.left_out:
-        rows.append(["left out", _named_counts(status.left_out)])
+        rows.append(["left out", named_counts(status.left_out)])
     sessions = view.summary.sessions
     rows.append(["sessions", f"{len(sessions)}, {sum(s.n_calls for s in sessions):,} calls"])
     if row["total_runtime_sec"]:
@@ -263,10 +125,6 @@ def _status_rows(status: StatusView) -> list[list[str]]:
         rows.append(["exports", str(Path(row["csv_file"]).parent)])
     rows.append(["log", f"{row['log_dir']}/run.log"])
     return rows
-
-
-def _named_counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {n:,}" for name, n in counts.items())
 
 
 def _status_json(status: StatusView) -> dict[str, Any]:
@@ -282,9 +140,6 @@ def _status_json(status: StatusView) -> dict[str, Any]:
     }
 
 
-# --- use -------------------------------------------------------------------------------------
-
-
 def show_results(
     found: Iterable[Result], spec: AnswerSpec, *, limit: int, with_text: bool, as_json: bool
 ) -> None:
@@ -292,7 +147,7 @@ def show_results(
     chosen = itertools.islice(found, limit or None)
     if as_json:
         columns = columns_of(spec, with_text=with_text)
-        _stream_json({column.name: column.get(row) for column in columns} for row in chosen)
+        stream_json({column.name: column.get(row) for column in columns} for row in chosen)
         return
     fields = [field.name for field in spec.fields]
     rows = [["row", "incident", "type", "label", *fields, "right", "error"]]
@@ -396,12 +251,6 @@ def show_metrics(measured: Measured, *, as_json: bool) -> None:
     show_metric_rows(out, measured.metrics)
 
 
-def show_metric_rows(out: Console, metrics: Metrics) -> None:
-    """Metrics as a table, with what the brackets mean."""
-    out.print(table(metrics_table(metrics)))
-    out.print("In brackets: 95 % Wilson intervals. Errors are counted, not measured.", style="dim")
-
-
 def show_export(exported: Exported, *, as_json: bool) -> None:
     """Which files were written, and how complete they are."""
     c = exported.counts
@@ -414,94 +263,3 @@ def show_export(exported: Exported, *, as_json: bool) -> None:
         Screen(stderr=True).print(
             f"so far: {c.completed:,} of {c.total:,} have a result", style="yellow"
         )
-
-
-# --- before a run ----------------------------------------------------------------------------
-
-
-def show_init(files: Sequence[Path], folder: Path) -> None:
-    """What was made, and what to type next."""
-    out = console()
-    out.print(f"Made in {folder}:")
-    for file in files:
-        out.print(f"  {file.name}")
-    overnight = this_command()
-    out.print("\nTry at once, without a server:")
-    out.print(f"  {overnight} run {folder}/baseline.yaml")
-    out.print("With your own server: look into one of the files, then")
-    out.print(f"  {overnight} check {folder}/lmstudio.yaml")
-    out.print(f"  {overnight} run {folder}/lmstudio.yaml")
-
-
-def show_check(checked: Check, *, as_json: bool) -> bool:
-    """What was found; whether a run would work."""
-    has_room = checked.disk_needed <= checked.disk_free
-    fine = has_room and (checked.call is None or checked.call.problem is None)
-    if as_json:
-        show_json(_check_json(checked))
-        return fine
-    out = console()
-    out.print(table([["", ""], *_check_rows(checked)], right=False))
-    if checked.leaves_for:
-        out.print(f"narratives will leave this machine to {checked.leaves_for}", style="yellow")
-    if not has_room:
-        out.print("The disk has too little room.", style="red")
-    if fine:
-        out.print(f"\nReady: overnight run {checked.config.file}")
-    return fine
-
-
-def _check_rows(checked: Check) -> list[list[str]]:
-    census, values = checked.census, checked.config.values
-    rows = [
-        ["configuration", f"{checked.config.file}: fine"],
-        ["data", f"{values.data.file} ({checked.layout} layout)"],
-        ["usable", f"{census.n_usable:,} narratives ({_named_counts(census.by_type)})"],
-        ["labelled", f"{census.n_labelled:,}"],
-    ]
-    if census.left_out:
-        rows.append(["left out", _named_counts(census.left_out)])
-    primary = values.answer.primary_field
-    if census.odd_labels and primary is not None and primary.type == "boolean":
-        rows.append(["labels neither yes nor no", _named_counts(census.odd_labels)])
-    rows += [
-        ["to run", f"{checked.n_to_run:,}, {checked.concurrency} at once"],
-        ["model", f"{values.model.name} ({values.model.provider})"],
-        [
-            "disk",
-            f"about {checked.disk_needed / 1e6:,.0f} MB needed in {checked.database.parent}, "
-            f"{checked.disk_free / 1e9:,.1f} GB free",
-        ],
-    ]
-    if checked.call is None:
-        return [*rows, ["call", "not made (--offline)"]]
-    call = checked.call
-    if call.problem:
-        return [*rows, ["call", f"FAILED after {call.seconds:.1f} s: {call.problem}"]]
-    rows += [
-        ["call", f"answered in {call.seconds:.2f} s by {call.served_model or 'an unnamed model'}"],
-        ["form of answers", call.structured or "not asked for"],
-        ["answer", json.dumps(dict(call.answer), ensure_ascii=False)],
-    ]
-    if call.served_model and call.served_model != values.model.name and values.model.api_url:
-        rows.append(["note", f"asked for {values.model.name}, answered by {call.served_model}"])
-    if call.repaired:
-        rows.append(["repairs needed", ", ".join(call.repaired)])
-    if checked.estimated_seconds is not None:
-        rows.append(["whole run", f"about {duration(checked.estimated_seconds)}"])
-    return rows
-
-
-def _check_json(checked: Check) -> dict[str, Any]:
-    return {
-        "config": checked.config.file,
-        "layout": checked.layout,
-        "data": {f.name: getattr(checked.census, f.name) for f in dataclasses.fields(Census)},
-        "n_to_run": checked.n_to_run,
-        "concurrency": checked.concurrency,
-        "narratives_leave_for": checked.leaves_for,
-        "disk_needed": checked.disk_needed,
-        "disk_free": checked.disk_free,
-        "call": None if checked.call is None else dataclasses.asdict(checked.call),
-        "estimated_seconds": checked.estimated_seconds,
-    }

@@ -1,0 +1,98 @@
+"""What all output shares: a console, tables, JSON, and commands as they must be typed here."""
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from overnight.app import find_database
+from overnight.cli.live import Screen
+from overnight.commands.stint import RunResult
+from overnight.report.metrics import Metrics
+from overnight.report.table import metrics_table
+from overnight.views import iso
+
+_WIDE = 160  # columns where there is no terminal to measure
+
+
+def console() -> Console:
+    """Stdout, wide where it is no terminal."""
+    return Screen(
+        highlight=False,
+        emoji=False,  # ":bomb:" in a narrative is no picture
+        markup=False,
+        soft_wrap=False,
+        width=None if sys.stdout.isatty() else _WIDE,
+    )
+
+
+def table(rows: Sequence[Sequence[str]], *, right: bool = True) -> Table:
+    """Rows of text, the first one the head, the first column names."""
+    made = Table(
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        padding=(0, 2, 0, 0),
+        show_header=any(rows[0]),
+    )
+    for index, head in enumerate(rows[0]):
+        made.add_column(head, justify="right" if right and index else "left", overflow="fold")
+    for row in rows[1:]:
+        made.add_row(*(Text(cell) for cell in row))  # as it is: square brackets are no markup
+    return made
+
+
+def show_json(value: object) -> None:
+    """One JSON document."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_as_json))  # noqa: T201
+
+
+def stream_json(values: Iterable[object]) -> None:
+    """A JSON array, an element a line: a million results need no memory."""
+    before = "[\n"
+    for value in values:
+        print(before + json.dumps(value, ensure_ascii=False, default=_as_json), end="")  # noqa: T201
+        before = ",\n"
+    print("\n]" if before == ",\n" else "[]")  # noqa: T201
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, datetime):
+        return iso(value)
+    return str(value)
+
+
+def this_command() -> str:
+    """How the command line is called here: by its name, or by its path where that is needed."""
+    typed = Path(sys.argv[0])
+    found = shutil.which("overnight")
+    if typed.name != "overnight" or (found and Path(found).samefile(typed)):
+        return "overnight"
+    return os.path.relpath(typed)
+
+
+def which_experiment(result: RunResult) -> str:
+    """An experiment as it must be typed here: the database too, where it is not the usual one."""
+    short = result.experiment_id[:8]
+    if find_database(None) == result.database:
+        return short
+    return f"{short} --db {shlex.quote(os.path.relpath(result.database))}"
+
+
+def named_counts(counts: Mapping[str, int]) -> str:
+    """Numbers with their names in one line."""
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items())
+
+
+def show_metric_rows(out: Console, metrics: Metrics) -> None:
+    """Metrics as a table, with what the brackets mean."""
+    out.print(table(metrics_table(metrics)))
+    out.print("In brackets: 95 % Wilson intervals. Errors are counted, not measured.", style="dim")

@@ -1,0 +1,179 @@
+"""Before and after a run: what init made, what check found, how a run ended."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from overnight.cli.screen import (
+    console,
+    named_counts,
+    show_json,
+    show_metric_rows,
+    table,
+    this_command,
+    which_experiment,
+)
+from overnight.commands.check import Check
+from overnight.commands.stint import RunResult
+from overnight.domain.experiment import Status
+from overnight.ingest.load import Census
+from overnight.views import duration, percent
+
+_INTERRUPTED, _TERMINATED = 130, 143
+_SIGTERM = 15
+_COMPLETED_WITH_ERRORS = 4
+
+
+def show_run(result: RunResult, *, strict: bool = False) -> int:
+    """How a run ended, and what to type next; the exit code, also where nobody reads."""
+    with suppress(OSError):
+        _show_run(result)
+        sys.stdout.flush()
+    return _exit_code(result, strict=strict)
+
+
+def _show_run(result: RunResult) -> None:
+    out = console()
+    if result.already_complete:
+        c = result.counts
+        errors = f", {c.errors:,} of them errors" if c.errors else ""
+        out.print(
+            f"{result.name} ({result.experiment_id[:8]}) is already complete with {c.completed:,} "
+            f"narratives{errors}; no call was made."
+        )
+        which = which_experiment(result)
+        out.print(f"For a fresh experiment add --new. Metrics: overnight metrics {which}")
+    elif result.status is Status.COMPLETED:
+        _show_complete(out, result)
+    else:
+        _show_stopped(out, result)
+
+
+def _show_complete(out: Console, result: RunResult) -> None:
+    c = result.counts
+    errors = f", {c.errors:,} of them errors" if c.errors else ""
+    out.print(f"\nCompleted: {c.completed:,} of {c.total:,}{errors}.", style="bold")
+    if result.metrics is not None:
+        show_metric_rows(out, result.metrics)
+    if result.files:
+        out.print("\nExported:")
+        for file in result.files:
+            out.print(f"  {file}", soft_wrap=True)
+    which, overnight = which_experiment(result), this_command()
+    if c.errors:
+        out.print(f"\nWhat went wrong: {overnight} show {which} --errors", soft_wrap=True)
+    out.print(f"\nThe answers: {overnight} show {which}", soft_wrap=True)
+    out.print(f"A spreadsheet: {overnight} export {which} --format xlsx", soft_wrap=True)
+
+
+def _show_stopped(out: Console, result: RunResult) -> None:
+    c = result.counts
+    word = "Cancelled" if result.status is Status.CANCELLED else "Stopped"
+    out.print(f"\n{word}, can be resumed: {result.reason}", style="bold")
+    out.print(
+        f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}); nothing is lost."
+    )
+    out.print("To go on, type the same command again, or:")
+    out.print(f"  {this_command()} resume {which_experiment(result)}", soft_wrap=True)
+
+
+def _exit_code(result: RunResult, *, strict: bool) -> int:
+    if result.status is Status.CANCELLED:
+        return _INTERRUPTED
+    if result.status is Status.FAILED:
+        return _TERMINATED if result.signal == _SIGTERM else 1
+    return _COMPLETED_WITH_ERRORS if strict and result.counts.errors else 0
+
+
+def show_init(files: Sequence[Path], folder: Path) -> None:
+    """What was made, and what to type next."""
+    out = console()
+    out.print(f"Made in {folder}:")
+    for file in files:
+        out.print(f"  {file.name}")
+    overnight = this_command()
+    out.print("\nTry at once, without a server:")
+    out.print(f"  {overnight} run {folder}/baseline.yaml")
+    out.print("With your own server: look into one of the files, then")
+    out.print(f"  {overnight} check {folder}/lmstudio.yaml")
+    out.print(f"  {overnight} run {folder}/lmstudio.yaml")
+
+
+def show_check(checked: Check, *, as_json: bool) -> bool:
+    """What was found; whether a run would work."""
+    has_room = checked.disk_needed <= checked.disk_free
+    fine = has_room and (checked.call is None or checked.call.problem is None)
+    if as_json:
+        show_json(_check_json(checked))
+        return fine
+    out = console()
+    out.print(table([["", ""], *_check_rows(checked)], right=False))
+    if checked.leaves_for:
+        out.print(f"narratives will leave this machine to {checked.leaves_for}", style="yellow")
+    if not has_room:
+        out.print("The disk has too little room.", style="red")
+    if fine:
+        out.print(f"\nReady: overnight run {checked.config.file}")
+    return fine
+
+
+def _check_rows(checked: Check) -> list[list[str]]:
+    census, values = checked.census, checked.config.values
+    rows = [
+        ["configuration", f"{checked.config.file}: fine"],
+        ["data", f"{values.data.file} ({checked.layout} layout)"],
+        ["usable", f"{census.n_usable:,} narratives ({named_counts(census.by_type)})"],
+        ["labelled", f"{census.n_labelled:,}"],
+    ]
+    if census.left_out:
+        rows.append(["left out", named_counts(census.left_out)])
+    primary = values.answer.primary_field
+    if census.odd_labels and primary is not None and primary.type == "boolean":
+        rows.append(["labels neither yes nor no", named_counts(census.odd_labels)])
+    rows += [
+        ["to run", f"{checked.n_to_run:,}, {checked.concurrency} at once"],
+        ["model", f"{values.model.name} ({values.model.provider})"],
+        [
+            "disk",
+            f"about {checked.disk_needed / 1e6:,.0f} MB needed in {checked.database.parent}, "
+            f"{checked.disk_free / 1e9:,.1f} GB free",
+        ],
+    ]
+    if checked.call is None:
+        return [*rows, ["call", "not made (--offline)"]]
+    call = checked.call
+    if call.problem:
+        return [*rows, ["call", f"FAILED after {call.seconds:.1f} s: {call.problem}"]]
+    rows += [
+        ["call", f"answered in {call.seconds:.2f} s by {call.served_model or 'an unnamed model'}"],
+        ["form of answers", call.structured or "not asked for"],
+        ["answer", json.dumps(dict(call.answer), ensure_ascii=False)],
+    ]
+    if call.served_model and call.served_model != values.model.name and values.model.api_url:
+        rows.append(["note", f"asked for {values.model.name}, answered by {call.served_model}"])
+    if call.repaired:
+        rows.append(["repairs needed", ", ".join(call.repaired)])
+    if checked.estimated_seconds is not None:
+        rows.append(["whole run", f"about {duration(checked.estimated_seconds)}"])
+    return rows
+
+
+def _check_json(checked: Check) -> dict[str, Any]:
+    return {
+        "config": checked.config.file,
+        "layout": checked.layout,
+        "data": {f.name: getattr(checked.census, f.name) for f in dataclasses.fields(Census)},
+        "n_to_run": checked.n_to_run,
+        "concurrency": checked.concurrency,
+        "narratives_leave_for": checked.leaves_for,
+        "disk_needed": checked.disk_needed,
+        "disk_free": checked.disk_free,
+        "call": None if checked.call is None else dataclasses.asdict(checked.call),
+        "estimated_seconds": checked.estimated_seconds,
+    }
