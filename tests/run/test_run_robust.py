@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from contextlib import closing
 
 import pytest
 
@@ -213,7 +214,7 @@ def test_a_session_that_was_taken_over_lets_go_of_its_lock(study):
         if len(server.calls) == 3:
             import sqlite3  # noqa: PLC0415 - used by one test
 
-            with sqlite3.connect(study.database, timeout=10) as other:
+            with closing(sqlite3.connect(study.database, timeout=10)) as other, other:
                 other.execute("UPDATE run_sessions SET ended_at = started_at")
         return keyword_script(call)
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -162,7 +163,7 @@ def test_a_session_that_was_taken_over_writes_nothing_more(study):
         return keyword_script(call)
 
     def take_over():
-        with sqlite3.connect(study.database, timeout=10) as other:
+        with closing(sqlite3.connect(study.database, timeout=10)) as other, other:
             other.execute("UPDATE run_sessions SET ended_at = started_at, ended_how = 'taken over'")
         seen.append(n_results(study))
 

@@ -1,5 +1,6 @@
 """The commands, as typed. Heavy imports wait until a command runs."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -263,13 +264,24 @@ def main() -> None:
         _say("stopped")
         sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        sys.exit(0)  # whoever read our output has gone
     except OSError as error:
         _say(f"error: {error.filename or 'the disk'}: {error.strerror or error}")
         sys.exit(1)
+    finally:
+        _let_go_of_pipes()
+
+
+def _let_go_of_pipes() -> None:
+    """What nobody reads any more must neither be complained about at exit nor change its code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr)  # noqa: T201 - the command line speaks here
+    with contextlib.suppress(OSError):
+        print(message, file=sys.stderr)  # noqa: T201 - the command line speaks here
