@@ -237,6 +237,11 @@ def progress_line(p: Progressed) -> str:
     )
 
 
+def size_text(n_bytes: float) -> str:
+    """A size on disk: 3 MB, 82.2 GB."""
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.0f} MB"  # noqa: PLR2004
+
+
 def short_count(n: int) -> str:
     """A large number in few characters: 950, 12.3k, 4.5M."""
     for size, letter in ((1_000_000, "M"), (1_000, "k")):

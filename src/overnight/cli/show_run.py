@@ -23,7 +23,7 @@ from overnight.commands.check import Check
 from overnight.commands.stint import RunResult
 from overnight.domain.experiment import Status
 from overnight.ingest.load import Census
-from overnight.views import duration, percent
+from overnight.views import duration, percent, size_text
 
 _INTERRUPTED, _TERMINATED = 130, 143
 _SIGTERM = 15
@@ -141,8 +141,8 @@ def _check_rows(checked: Check) -> list[list[str]]:
         ["model", f"{values.model.name} ({values.model.provider})"],
         [
             "disk",
-            f"about {checked.disk_needed / 1e6:,.0f} MB needed in {checked.database.parent}, "
-            f"{checked.disk_free / 1e9:,.1f} GB free",
+            f"about {size_text(checked.disk_needed)} needed in {checked.database.parent}, "
+            f"{size_text(checked.disk_free)} free",
         ],
     ]
     if checked.call is None:

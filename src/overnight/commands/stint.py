@@ -58,7 +58,7 @@ def carry_out(
     except SupersededError:
         give_up(session)
         raise
-    except BaseException as error:
+    except BaseException as error:  # whatever it is: the row must say it, the lock must go
         _end_badly(session, error)
         raise
 
