@@ -2,13 +2,14 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, DBAPIError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from overnight.errors import DatabaseRefused, OvernightError, StoppedError, UsageError
@@ -53,9 +54,19 @@ class Database:
             connection.exec_driver_sql("COMMIT")
 
     def use_wal(self) -> None:
-        """Let readers and a writer work side by side; the file remembers it."""
+        """Let readers and a writer work side by side; the file remembers it.
+
+        SQLite does not wait where two processes change the mode at once: so we do.
+        """
+        deadline = time.monotonic() + _BUSY_MS / 1000
         with _explained(self.path), self._engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            while connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() != "wal":
+                try:
+                    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+                except OperationalError as error:
+                    if "locked" not in str(error.orig) or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.02)
 
     def close(self) -> None:
         """Close every connection."""
