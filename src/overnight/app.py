@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,14 @@ from overnight.domain.decision import Course
 from overnight.domain.identity import ModelIdentity
 from overnight.domain.outcome import Fault
 from overnight.errors import UsageError
-from overnight.events import Committed, Handler, Progressed
+from overnight.events import Committed, Handler, Progressed, Said, StoodStill
 from overnight.parse.schema import answer_schema
 from overnight.plan import Plan
 from overnight.record import Recorder
 from overnight.session import Session
+from overnight.store.backup import back_up
 from overnight.store.database import Database, open_database
+from overnight.store.sessions import asked_to_stop
 from overnight.views import Meter
 from overnight.work import Parts
 
@@ -45,18 +48,39 @@ def find_database(named: str | Path | None, config_file: Path | None = None) -> 
 
 
 def connect(
-    named: str | Path | None = None, config_file: Path | None = None, *, create: bool = False
+    named: str | Path | None = None,
+    config_file: Path | None = None,
+    *,
+    create: bool = False,
+    writes: Handler | None = None,
 ) -> Database:
-    """Open the database that is meant (see `find_database`)."""
-    return open_database(find_database(named, config_file), create=create)
+    """Open the database that is meant (see `find_database`).
+
+    Who `writes` also brings an older one up to date, after a backup, and is told so; for others
+    an older database is refused.
+    """
+    return open_database(
+        find_database(named, config_file),
+        create=create,
+        before_upgrade=None if writes is None else partial(_before_upgrade, writes),
+    )
+
+
+def _before_upgrade(say: Handler, database: Database) -> None:
+    made = back_up(database, before_migration=True)
+    say(Said(f"{database.path} is brought up to date; as it was: {made.path}"))
 
 
 @contextmanager
 def connected(
-    named: str | Path | None = None, config_file: Path | None = None, *, create: bool = False
+    named: str | Path | None = None,
+    config_file: Path | None = None,
+    *,
+    create: bool = False,
+    writes: Handler | None = None,
 ) -> Iterator[Database]:
-    """The database that is meant, open for as long as it is used."""
-    database = connect(named, config_file, create=create)
+    """The database that is meant (see `connect`), open for as long as it is used."""
+    database = connect(named, config_file, create=create, writes=writes)
     try:
         yield database
     finally:
@@ -134,12 +158,14 @@ def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
         config.values.answer,
         completed=session.counts.completed,
         estimate=progress.eta_at,
+        sign=session.sign,
     )
     plan = Plan(
         session.database,
         session.keys.experiment_key,
         experiment.dataset_id,
-        experiment.n_total,
+        last=experiment.n_total if session.workload.remaining else 0,
+        errors=session.workload.errors,
     )
     dispatcher = Dispatcher(plan, recorder, limit)
     dispatcher.on_committed = progress.committed
@@ -153,10 +179,16 @@ def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
         system_prompt=values.prompt.system_prompt,
         user_template=values.prompt.user_template,
         seed=values.run.seed,
-        course=Course(values.run.max_attempts, max_error_share=values.run.max_error_share),
+        course=Course(
+            values.run.max_attempts,
+            # of narratives that are errors already, many will be errors again
+            max_error_share=None if session.kind == "retry" else values.run.max_error_share,
+        ),
         identity=ModelIdentity(experiment.served_model),
         emit=emit,
         tick=progress.tick,
+        heartbeat=session.heartbeat,
+        asked_to_stop=partial(asked_to_stop, session.database, session.keys.session_id),
         hide=config.secrets.hide,
         drain_sec=values.run.drain_sec,
     )
@@ -166,15 +198,17 @@ class _Progress:
     """Counts commits, and says where the run stands."""
 
     def __init__(self, session: Session, limit: int, emit: Handler) -> None:
-        counts = session.counts
-        self._total = counts.total
-        self._completed = counts.completed
-        self._errors = counts.errors
+        counts, again = session.counts, len(session.workload.errors)
+        is_retry = session.kind == "retry"
+        self._total = again if is_retry else counts.total
+        self._completed = 0 if is_retry else counts.completed - again
+        self._errors = 0 if is_retry else counts.errors - again
         self._tokens = [0, 0]
         self._limit = limit
         self._emit = emit
-        self._started = time.monotonic()
-        self._meter = Meter(counts.completed, self._started)
+        self._heartbeat = session.heartbeat
+        self._heartbeat.on_standstill = lambda seconds: emit(StoodStill(seconds))
+        self._meter = Meter(self._completed, self._heartbeat.worked)
         self.in_flight: Callable[[], int] = lambda: 0
 
     def committed(self, ended: Sequence[Attempted]) -> None:
@@ -189,18 +223,18 @@ class _Progress:
             if one.final:
                 self._completed += 1
                 self._errors += isinstance(one.outcome, Fault)
-        self._meter.add(self._completed, time.monotonic())
+        self._meter.add(self._completed, self._heartbeat.beat())
         self._emit(Committed(tuple(ended)))
 
-    def eta_at(self, completed: int, now: float) -> float | None:
+    def eta_at(self, now: float) -> float | None:
         """When everything will be done (seconds since the epoch); called by the writer thread."""
         rate = self._meter.rate
-        return None if rate is None else now + (self._total - completed) / rate
+        return None if rate is None else now + (self._total - self._completed) / rate
 
     def tick(self) -> None:
         """Say where the run stands."""
         now = time.time()
-        eta = self.eta_at(self._completed, now)
+        eta = self.eta_at(now)
         self._emit(
             Progressed(
                 total=self._total,
@@ -208,7 +242,7 @@ class _Progress:
                 errors=self._errors,
                 rate=self._meter.rate,
                 eta=None if eta is None else datetime.fromtimestamp(eta, UTC),
-                elapsed=time.monotonic() - self._started,
+                elapsed=self._heartbeat.worked,
                 prompt_tokens=self._tokens[0],
                 completion_tokens=self._tokens[1],
                 in_flight=self.in_flight(),

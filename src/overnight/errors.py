@@ -8,8 +8,12 @@ OvernightError
 ├── RefusedError          nothing was changed; another command is needed     (exit 3)
 │   ├── UnknownExperiment ... the id names no experiment
 │   ├── ExperimentOwned   ... another process works on it
+│   ├── AlreadyCompleted  ... nothing is left to do
+│   ├── DataChanged       ... the data file is not what the experiment was started with
 │   └── DatabaseRefused   ... the database cannot be used as it is
 └── StoppedError          the run stopped; the same command goes on          (exit 1)
+    ├── DatabaseBusy      ... because another program keeps the database locked
+    ├── DiskFull          ... because the disk has no room for the database
     ├── SupersededError   ... because another session took the experiment over
     └── TerminatedError   ... because the process was told to end (exit 143)
 """
@@ -65,12 +69,34 @@ class ExperimentOwned(RefusedError):
     """Another process works on this experiment."""
 
 
+class AlreadyCompleted(RefusedError):
+    """Every narrative of this experiment has its result."""
+
+    def __init__(self, experiment_id: str, name: str) -> None:
+        super().__init__(
+            f"{experiment_id} ({name}) is already completed; nothing to resume. More narratives "
+            "of its file: --max-narratives N"
+        )
+
+
+class DataChanged(RefusedError):
+    """The data file does not hold the narratives that an experiment was started with."""
+
+
 class DatabaseRefused(RefusedError):
     """The database is too old, too new, damaged or not ours."""
 
 
 class StoppedError(OvernightError):
     """The run stopped and can be resumed."""
+
+
+class DatabaseBusy(StoppedError):
+    """Another program has held the database locked for longer than was waited."""
+
+
+class DiskFull(StoppedError):
+    """What was to be written found no room on the disk of the database."""
 
 
 class SupersededError(StoppedError):

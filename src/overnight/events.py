@@ -24,6 +24,7 @@ class SessionOpened:
     name: str
     kind: str  # start, resume, retry
     counts: Counts
+    errors_again: int  # of the errors, those that are asked again
     concurrency: int
     log_file: str
 
@@ -52,6 +53,13 @@ class Progressed:
 
 
 @dataclass(frozen=True, slots=True)
+class StoodStill:
+    """For so long nothing happened here: the machine slept, or the process was stopped."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Draining:
     """Someone asked to stop: calls in flight are waited for, no new ones are sent."""
 
@@ -70,7 +78,7 @@ class SessionEnded:
     elapsed: float  # seconds
 
 
-Event = Said | SessionOpened | Committed | Progressed | Draining | SessionEnded
+Event = Said | SessionOpened | Committed | Progressed | StoodStill | Draining | SessionEnded
 Handler = Callable[[Event], None]
 
 

@@ -8,6 +8,7 @@ from overnight.cli.live import watched
 from overnight.commands.results import declared
 from overnight.commands.results import metrics as measured
 from overnight.commands.results import results as read_results
+from overnight.commands.resume import Changes
 from overnight.commands.resume import resume as resume_experiment
 from overnight.commands.run import run as run_experiment
 from overnight.commands.stint import RunResult
@@ -53,16 +54,16 @@ def resume(
     db: Path | str | None = None,
     max_narratives: int | None = None,
     concurrency: int | None = None,
+    use_stored_data: bool = False,
 ) -> RunResult:
     """Go on with an experiment by id, beginning of an id, or the newest that is unfinished."""
     with watched() as handler:
-        return resume_experiment(
-            experiment,
-            db=db,
+        changes = Changes(
             max_narratives=max_narratives,
             concurrency=concurrency,
-            handler=handler,
+            use_stored_data=use_stored_data,
         )
+        return resume_experiment(experiment, db=db, changes=changes, handler=handler)
 
 
 def metrics(experiment: str = "latest", *, db: Path | str | None = None) -> Metrics:

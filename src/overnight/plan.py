@@ -1,38 +1,58 @@
-"""What remains of an experiment, a page at a time."""
+"""What is to be done in a session, a page at a time."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from overnight.domain.attempt import Job
 from overnight.store.database import Database
-from overnight.store.remaining import remaining_page
+from overnight.store.remaining import jobs_of, remaining_page
 
 PAGE_SIZE = 256
 
 
 @dataclass(slots=True)
 class Plan:
-    """The narratives without a result, in file order; each is handed out once."""
+    """Narratives without a result, in file order, then errors to be asked again.
+
+    Each narrative is handed out once. `last` is the greatest `row_num` that is to be done, 0 for
+    errors alone; `errors` are ids of narratives.
+    """
 
     database: Database
     experiment_key: int
     dataset_id: int
-    n_total: int
+    last: int
+    errors: Sequence[int] = ()
     _after: int = 0
+    _errors_done: int = field(default=0)
 
     async def next_page(self) -> list[Job]:
         """The next narratives; empty when all have been handed out."""
         return await asyncio.to_thread(self._read_page)
 
     def _read_page(self) -> list[Job]:
+        return self._remaining() or self._error_rows()
+
+    def _remaining(self) -> list[Job]:
+        if self._after >= self.last:
+            return []
         with self.database.read() as connection:
             page = remaining_page(
                 connection,
                 self.experiment_key,
                 self.dataset_id,
                 after=self._after,
-                last=self.n_total,
+                last=self.last,
                 size=PAGE_SIZE,
             )
-        self._after = page[-1].narrative.row_num if page else self.n_total
+        self._after = page[-1].narrative.row_num if page else self.last
         return page
+
+    def _error_rows(self) -> list[Job]:
+        ids = self.errors[self._errors_done : self._errors_done + PAGE_SIZE]
+        self._errors_done += len(ids)
+        if not ids:
+            return []
+        with self.database.read() as connection:
+            return jobs_of(connection, self.experiment_key, ids)

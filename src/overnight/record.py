@@ -10,16 +10,19 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
-from overnight.errors import OvernightError
+from overnight.errors import DatabaseBusy, OvernightError, SupersededError
 from overnight.store.database import Database
 from overnight.store.experiments import fix_peer, record_progress
 from overnight.store.ledger import close_attempts, delete_unsent, open_attempts
-from overnight.store.sessions import fence, record_peer
+from overnight.store.rescue import rescue_file, write_rescue
+from overnight.store.sessions import SignOfLife, fence, record_peer
 
 # A commit waits for company only for a moment: while one is being written to disk, the next group
 # gathers by itself, and what waits here keeps its place in the ledger from being filled again.
@@ -27,6 +30,8 @@ GROUP = 10  # outcomes that are enough company ...
 LINGER = 0.001  # ... or as many as have come in so many seconds
 LARGEST_GROUP = 100
 PROGRESS_EVERY = 1.0  # seconds between two updates of the experiment's row
+PATIENCE = 600.0  # seconds that a commit waits for a database that somebody else has locked
+_ONE_TRY = 1.0  # ... of which it asks SQLite to wait at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,12 @@ class Listener(Protocol):
         """Nothing can be written any more."""
 
 
-Estimate = Callable[[int, float], float | None]  # (completed, now) -> when all will be done
+Estimate = Callable[[float], float | None]  # now -> when all will be done; from any thread
+Sign = Callable[[int, int], SignOfLife]  # (calls, results) that a commit records
+
+
+def _now(n_calls: int, n_results: int) -> SignOfLife:
+    return SignOfLife(time.time(), n_calls=n_calls, n_results=n_results)
 
 
 class Recorder:
@@ -79,15 +89,18 @@ class Recorder:
         spec: AnswerSpec,
         *,
         completed: int,
-        estimate: Estimate = lambda _completed, _now: None,
-        clock: Callable[[], float] = time.time,
+        estimate: Estimate = lambda _now: None,
+        sign: Sign = _now,
     ) -> None:
         self._database = database
         self._keys = keys
         self._spec = spec
         self._completed = completed
         self._estimate = estimate
-        self._clock = clock
+        self._sign = sign
+        self._patience = PATIENCE
+        self._commit_began: float | None = None  # monotonic; None: none is under way
+        self.rescued: tuple[int, Path] | None = None  # calls that could not be recorded, and where
         self._progress_at = float("-inf")
         self._owes_progress = False
         # Bounded by the dispatcher, which never has more attempts open than it may.
@@ -122,6 +135,16 @@ class Recorder:
         """Record what the server says it is; the experiment keeps the first."""
         self._queue.put(peer)
 
+    @property
+    def waiting(self) -> float:
+        """Seconds that the commit which is under way has taken so far; 0.0 if none is."""
+        began = self._commit_began
+        return 0.0 if began is None else time.monotonic() - began
+
+    def hurry(self) -> None:
+        """Somebody wants to stop: wait no longer for a database that is locked."""
+        self._patience = _ONE_TRY
+
     async def finish(self) -> None:
         """Commit all that is waiting, then end the thread."""
         self._queue.put(None)
@@ -135,15 +158,34 @@ class Recorder:
         try:
             while not group.last:
                 group = self._collect()
-                opened = self._commit(group)
+                opened = self._commit_patiently(group)
                 self._tell("on_commit", opened, group.ended)
-        except OvernightError as error:
+        except SupersededError as error:  # another session asks for these narratives again
             self._tell("on_failure", error)
-        except BaseException as error:  # a bug must stop the run, not hang it
+            self._await_the_last(group)
+        except BaseException as error:
             self._tell("on_failure", error)
-            raise
+            self._rescue(self._await_the_last(group))
+            if not isinstance(error, OvernightError):
+                raise  # a bug must stop the run, not hang it
         finally:
             self._loop.call_soon_threadsafe(self._finished.set)
+
+    def _await_the_last(self, group: _Group) -> _Group:
+        """What still comes back from calls in flight joins what could not be written."""
+        while not group.last:
+            _add(group, self._queue.get())
+        return group
+
+    def _rescue(self, group: _Group) -> None:
+        """Keep what could not be recorded beside the database, if at all possible."""
+        if not group.ended:
+            return
+        keys = self._keys
+        file = rescue_file(self._database.path, keys.experiment_id, keys.session_id)
+        with suppress(OSError):  # the same full disk
+            write_rescue(file, group.ended)
+            self.rescued = (len(group.ended), file)
 
     def _tell(self, method: str, *arguments: object) -> None:
         assert self._loop is not None  # noqa: S101 - start() has run
@@ -166,19 +208,34 @@ class Recorder:
             _add(group, item)
         return group
 
+    def _commit_patiently(self, group: _Group) -> list[OpenAttempt]:
+        """Commit a group, also if another program has the database locked for a while."""
+        self._commit_began = time.monotonic()
+        try:
+            while True:
+                try:
+                    return self._commit(group)
+                except DatabaseBusy:
+                    if self.waiting > self._patience:
+                        raise DatabaseBusy(self._too_long()) from None
+        finally:
+            self._commit_began = None
+
+    def _too_long(self) -> str:
+        return (
+            f"another program has held {self._database.path} locked for {self.waiting:,.0f} s; "
+            "close it, then type the same command again"
+        )
+
     def _commit(self, group: _Group) -> list[OpenAttempt]:
         """One transaction for the whole group; nothing at all if the session lost its right."""
-        now = self._clock()
         keys = self._keys
         n_results = sum(ended.final for ended in group.ended)
-        with self._database.write() as connection:
-            fence(
-                connection,
-                keys.session_id,
-                now=now,
-                n_calls=len(group.ended),
-                n_results=n_results,
-            )
+        n_new = sum(ended.final and not ended.attempt.job.has_result for ended in group.ended)
+        sign = self._sign(len(group.ended), n_results)
+        now = sign.now
+        with self._database.write(patience=_ONE_TRY) as connection:
+            fence(connection, keys.session_id, sign)
             close_attempts(connection, keys.experiment_key, group.ended, self._spec)
             delete_unsent(connection, group.unsent)
             ids = open_attempts(
@@ -187,7 +244,7 @@ class Recorder:
             for peer in group.peers:
                 record_peer(connection, keys.session_id, _columns(peer))
                 fix_peer(connection, keys.experiment_key, peer.served_model, peer.structured)
-            completed = self._completed + n_results
+            completed = self._completed + n_new
             tick = time.monotonic()
             self._owes_progress = self._owes_progress or n_results > 0
             if self._owes_progress and (tick - self._progress_at >= PROGRESS_EVERY or group.last):
@@ -197,7 +254,7 @@ class Recorder:
                     keys.experiment_key,
                     completed=completed,
                     now=now,
-                    eta=self._estimate(completed, now),
+                    eta=self._estimate(now),
                 )
         self._completed = completed
         for job in group.to_open:

@@ -17,6 +17,7 @@ from overnight.events import (
     Said,
     SessionEnded,
     SessionOpened,
+    StoodStill,
 )
 from overnight.private import private_folder
 
@@ -63,7 +64,8 @@ class RunLog:
             self._write(f"======== {event.kind.upper()} of {event.experiment_id} ({event.name})")
             self._write(
                 f"completed {c.completed}, errors {c.errors}, remaining {c.remaining}, "
-                f"total {c.total}; concurrency {event.concurrency}"
+                f"total {c.total}; errors to ask again {event.errors_again}; "
+                f"concurrency {event.concurrency}"
             )
         elif isinstance(event, Said):
             self._write(event.message, logging.WARNING if event.warning else logging.INFO)
@@ -71,6 +73,8 @@ class RunLog:
             self._failures(event)
         elif isinstance(event, Progressed):
             self._progress(event)
+        elif isinstance(event, StoodStill):
+            self._write(f"stood still for {event.seconds:.0f} s (asleep, or stopped)")
         elif isinstance(event, Draining):
             self._write(
                 f"{event.by}: waiting up to {event.seconds:g} s for {event.in_flight} calls"

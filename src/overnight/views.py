@@ -28,7 +28,7 @@ class Meter:
         self._samples: deque[tuple[float, int]] = deque([(now, completed)])
 
     def add(self, completed: int, now: float) -> None:
-        """So many are completed now (seconds, monotonic)."""
+        """So many are completed now (seconds of work)."""
         newest, _ = self._samples[-1]
         if now - newest < 1.0 and len(self._samples) > 1:
             self._samples.pop()
@@ -105,6 +105,8 @@ class StatusView:
     view: ExperimentView
     dataset: Dataset
     left_out: Mapping[str, int]
+    worked: float  # seconds, in all sessions
+    stood_still: float  # ... and what the machine slept meanwhile
     rate: float | None  # narratives per second, in the last session
     eta: datetime | None  # as the owner reckons it
     prompt_tokens: int
@@ -120,6 +122,8 @@ def view_status(database: Database, experiment: Experiment) -> StatusView:
         view=view,
         dataset=get_dataset(database, experiment.dataset_id),
         left_out=left_out_counts(database, experiment.dataset_id),
+        worked=sum(session.runtime_sec for session in sessions),
+        stood_still=sum(session.stood_still_sec for session in sessions),
         rate=_session_rate(sessions[-1]) if sessions else None,
         eta=_maybe(view.summary.row["estimated_completion_time"]),
         prompt_tokens=prompt_tokens,
@@ -132,7 +136,7 @@ def _maybe(text: str | None) -> datetime | None:
 
 
 def _session_rate(session: SessionRow) -> float | None:
-    seconds = (from_text(session.last_seen_at) - from_text(session.started_at)).total_seconds()
+    seconds = session.runtime_sec
     return session.n_results / seconds if seconds > 0 and session.n_results else None
 
 
@@ -173,6 +177,7 @@ _TIMES = frozenset(
         "started_at",
         "last_seen_at",
         "ended_at",
+        "stop_asked_at",
     )
 )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from overnight.call.client import Client
 from overnight.call.prompt import render
+from overnight.clock import Heartbeat
 from overnight.dispatch.dispatcher import Dispatcher
 from overnight.domain.answer import AnswerSpec, Unreadable
 from overnight.domain.attempt import Attempted, OpenAttempt
@@ -25,6 +26,11 @@ from overnight.record import Peer, Recorder
 from overnight.session import Ending
 
 TICK = 0.5  # seconds between two looks at the progress
+_TELL_AFTER = 5.0  # seconds that a commit waits for a locked database without a word
+_LOCKED = (
+    "another program has locked the database; nothing is lost, no new calls are made until it is "
+    "free (for 10 minutes at the most)"
+)
 DONE = Ending(Event.FINISH)
 
 
@@ -73,6 +79,8 @@ class Parts:
     identity: ModelIdentity
     emit: Handler
     tick: Callable[[], None]  # look at the progress
+    heartbeat: Heartbeat
+    asked_to_stop: Callable[[], str | None]  # who asks, from another process; not on the loop
     hide: Callable[[str], str]  # secrets, also where a server quotes them back
     drain_sec: float
     ending: Ending = field(default=DONE)
@@ -83,10 +91,10 @@ async def work(parts: Parts, stop: StopRequest) -> Ending:
     parts.recorder.start(parts.dispatcher)
     try:
         await parts.client.open()
-        ticker = asyncio.create_task(_tick(parts.tick))
+        watch = asyncio.create_task(_watch(parts, stop))
         workers = [asyncio.create_task(_worker(parts)) for _ in range(parts.dispatcher.limit)]
         await _until_done(parts, workers, stop)
-        ticker.cancel()
+        watch.cancel()
     finally:
         stop.finishing = True
         stop.notify(None)
@@ -94,6 +102,7 @@ async def work(parts: Parts, stop: StopRequest) -> Ending:
             await parts.client.close()
         finally:
             await parts.recorder.finish()
+    _say_what_was_rescued(parts)
     if parts.dispatcher.failure is not None:
         raise parts.dispatcher.failure
     parts.tick()
@@ -116,10 +125,13 @@ async def _attempt(parts: Parts, attempt: OpenAttempt) -> bool:
     """Call, read, decide, record; whether the server replied."""
     job = attempt.job
     request = render(job, parts.system_prompt, parts.user_template, parts.seed)
+    still_before = parts.heartbeat.stood_still
     started_at, started = time.time(), time.perf_counter()
     came_back = await parts.client.call(request)
     seconds = round(time.perf_counter() - started, 4)
     outcome = _read(came_back, parts)
+    if isinstance(outcome, Fault) and outcome.blame is Blame.SERVER:
+        outcome = _or_of_nobody(outcome, parts, still_before)
     decision = decide(outcome, job, parts.course)
     final = isinstance(decision, Accept)
     parts.recorder.record(Attempted(attempt, outcome, final, started_at, seconds))
@@ -151,6 +163,17 @@ def _read(came_back: Reply | Fault, parts: Parts) -> Outcome:
     if isinstance(read, Unreadable):
         return Fault(ErrorCategory.PARSE_ERROR, read.reason, Blame.NARRATIVE, reply=came_back)
     return Answered(read, came_back)
+
+
+def _or_of_nobody(fault: Fault, parts: Parts, still_before: float) -> Fault:
+    """A call that got no answer while this machine slept, or while it was stopped, proves nothing.
+
+    Its connection is gone, or its time ran out; nobody is to blame.
+    """
+    parts.heartbeat.beat()
+    if fault.http_status is None and parts.heartbeat.stood_still > still_before:
+        return replace(fault, blame=Blame.NOBODY, message=f"{fault.message}; this machine slept")
+    return fault
 
 
 def _meet(reply: Reply, parts: Parts) -> Fault | None:
@@ -200,6 +223,7 @@ async def _until_done(
         parts.emit(Draining(in_flight, parts.drain_sec, stop.ending.reason or ""))
         if not stop.at_once:
             await _first_of(everyone, asked, seconds=parts.drain_sec)
+        parts.recorder.hurry()
     if not everyone.done():
         everyone.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -216,10 +240,28 @@ async def _first_of(
     waiting.cancel()
 
 
-async def _tick(look: Callable[[], None]) -> None:
+async def _watch(parts: Parts, stop: StopRequest) -> None:
+    """Twice a second: progress, and whatever is not as it should be."""
+    asked = told = False
     while True:
         await asyncio.sleep(TICK)
-        look()
+        parts.heartbeat.beat()
+        parts.tick()
+        if parts.recorder.waiting > _TELL_AFTER and not told:
+            parts.emit(Said(_LOCKED, warning=True))
+        told = parts.recorder.waiting > _TELL_AFTER
+        by = None if asked else await asyncio.to_thread(parts.asked_to_stop)
+        if by is not None:
+            asked = True
+            stop.ask(Ending(Event.CANCEL, f"cancelled by {by}"))
+
+
+def _say_what_was_rescued(parts: Parts) -> None:
+    if parts.recorder.rescued is not None:
+        n_calls, file = parts.recorder.rescued
+        calls = "1 answer" if n_calls == 1 else f"{n_calls} answers"
+        message = f"{calls} that could not be recorded: {file}; the next session reads them in"
+        parts.emit(Said(message, warning=True))
 
 
 def run_to_end(parts: Parts, stop: StopRequest) -> Ending:

@@ -81,13 +81,12 @@ def test_a_reply_that_names_no_model_changes_nothing_of_what_is_known(study):
 
 
 def grow(study, server, limit):
-    from overnight.commands.resume import resume  # noqa: PLC0415 - used by one test
+    from overnight.commands.resume import Changes, resume  # noqa: PLC0415 - used by one test
 
     return resume(
         "latest",
         db=study.database,
-        max_narratives=limit,
-        api_url=server.url,
+        changes=Changes(max_narratives=limit, api_url=server.url),
         handler=study.events.append,
     )
 
@@ -150,14 +149,14 @@ def test_a_folder_that_cannot_be_written_does_not_spoil_a_completed_run(study, s
 
 @pytest.mark.parametrize("name", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_a_signal_after_the_last_call_does_not_spoil_a_completed_run(study, monkeypatch, name):
-    from overnight.commands import stint  # noqa: PLC0415 - used by one test
+    from overnight.commands import exports  # noqa: PLC0415 - used by one test
 
     def export_when_told(*arguments, **options):
         os.kill(os.getpid(), name)
         return honest(*arguments, **options)
 
-    honest = stint.export
-    monkeypatch.setattr(stint, "export", export_when_told)
+    honest = exports.export
+    monkeypatch.setattr(exports, "export", export_when_told)
     with scripted_server() as server:
         result = study.data(3).configure(server.url).run()
 

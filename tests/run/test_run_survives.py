@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from overnight.commands.resume import resume
+from overnight.commands.resume import Changes, resume
 from overnight.domain.experiment import Status
 from overnight.errors import ExperimentOwned, SupersededError
 from overnight.store import lock
@@ -149,7 +149,7 @@ def test_in_one_process_too_a_second_session_is_refused(study, server):
             resume(
                 result.experiment_id,
                 db=study.database,
-                max_narratives=4,
+                changes=Changes(max_narratives=4),
                 handler=lambda _event: None,
             )
     finally:
@@ -207,7 +207,9 @@ def test_a_limit_is_not_raised_while_another_process_works(study):
 
 def test_a_pilot_grows_and_asks_nothing_again(study, server):
     study.data(30).configure(server.url, run={"max_narratives": 10}).run()
-    result = resume("latest", db=study.database, max_narratives=25, handler=lambda _event: None)
+    result = resume(
+        "latest", db=study.database, changes=Changes(max_narratives=25), handler=lambda _event: None
+    )
 
     assert (result.status, result.counts.total) == (Status.COMPLETED, 25)
     assert len(server.calls) == 25

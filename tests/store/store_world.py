@@ -16,7 +16,7 @@ from overnight.store.datasets import add_narratives, begin_dataset, finish_datas
 from overnight.store.experiments import create_experiment
 from overnight.store.ledger import close_attempts, close_lost, delete_unsent, open_attempts
 from overnight.store.remaining import remaining_page
-from overnight.store.sessions import end_dead_sessions, fence, open_session
+from overnight.store.sessions import SignOfLife, end_dead_sessions, fence, open_session
 from overnight.store.times import as_text
 
 CONFIG = {
@@ -106,7 +106,7 @@ class World:
     def open(self, session: int, experiment: int, jobs: list[Job]) -> list[OpenAttempt]:
         """Enter calls, as the recorder does."""
         with self.database.write() as connection:
-            fence(connection, session, now=time.time())
+            fence(connection, session, SignOfLife(time.time()))
             ids = open_attempts(connection, session, experiment, jobs, time.time())
         for job in jobs:
             job.n_calls += 1
@@ -116,13 +116,17 @@ class World:
         """Record how calls ended, as the recorder does."""
         n_results = sum(one.final for one in ended)
         with self.database.write() as connection:
-            fence(connection, session, now=time.time(), n_calls=len(ended), n_results=n_results)
+            fence(
+                connection,
+                session,
+                SignOfLife(time.time(), n_calls=len(ended), n_results=n_results),
+            )
             close_attempts(connection, experiment, ended, DEFAULT_ANSWER)
 
     def withdraw(self, session: int, attempts: list[OpenAttempt]) -> None:
         """Take calls off that were never sent, as the recorder does."""
         with self.database.write() as connection:
-            fence(connection, session, now=time.time())
+            fence(connection, session, SignOfLife(time.time()))
             delete_unsent(connection, [attempt.attempt_id for attempt in attempts])
 
     def answer_all(self, session: int, experiment: int, jobs: list[Job]) -> None:

@@ -20,7 +20,14 @@ from overnight.store.experiments import (
     update_experiment,
 )
 from overnight.store.ledger import close_attempts, close_lost, delete_unsent, open_attempts
-from overnight.store.sessions import end_session, fence, is_first, record_peer, sessions_of
+from overnight.store.sessions import (
+    SignOfLife,
+    end_session,
+    fence,
+    is_first,
+    record_peer,
+    sessions_of,
+)
 
 
 @pytest.fixture
@@ -107,7 +114,7 @@ def test_calls_abandoned_at_a_clean_end_are_lost_and_counted_too(begun):
     )
     begun.close(begun.session_id, begun.key, ended(opened[0], answered()))
     with begun.database.write() as connection:
-        fence(connection, begun.session_id, now=time.time())
+        fence(connection, begun.session_id, SignOfLife(time.time()))
         assert close_lost(connection, begun.key) == 4
         end_session(connection, begun.session_id, "cancel", time.time())
     assert begun.rows("SELECT n_calls, ended_how FROM run_sessions") == [(5, "cancel")]
@@ -228,7 +235,7 @@ def test_a_superseded_session_writes_nothing(begun, write):
     def fenced() -> None:
         with begun.database.write() as connection:
             WRITES[write](connection, begun)  # even what is written before the fence is asked
-            fence(connection, begun.session_id, now=time.time(), n_calls=1, n_results=1)
+            fence(connection, begun.session_id, SignOfLife(time.time(), n_calls=1, n_results=1))
 
     with pytest.raises(SupersededError, match="another session has taken this experiment over"):
         fenced()
@@ -239,7 +246,7 @@ def test_a_session_that_has_ended_writes_nothing(begun):
     with begun.database.write() as connection:
         end_session(connection, begun.session_id, "finish", time.time())
     with pytest.raises(SupersededError), begun.database.write() as connection:
-        fence(connection, begun.session_id, now=time.time())
+        fence(connection, begun.session_id, SignOfLife(time.time()))
 
 
 def test_an_end_is_written_once(begun):

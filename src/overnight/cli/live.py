@@ -8,7 +8,16 @@ from contextlib import contextmanager, suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from overnight.events import Draining, Event, Handler, Progressed, Said, SessionEnded, SessionOpened
+from overnight.events import (
+    Draining,
+    Event,
+    Handler,
+    Progressed,
+    Said,
+    SessionEnded,
+    SessionOpened,
+    StoodStill,
+)
 from overnight.views import clock, duration, percent, progress_line, rate_text, short_count
 
 _AT_MOST_EVERY = 10.0  # seconds between two plain lines ...
@@ -34,6 +43,12 @@ def watched() -> Iterator[Handler]:
     finally:
         with suppress(OSError):
             screen.close()
+
+
+def warn(message: str) -> None:
+    """One line on stderr, as a run would say it."""
+    with watched() as handler:
+        handler(Said(message, warning=True))
 
 
 @contextmanager
@@ -148,14 +163,19 @@ def _messages(event: Event) -> list[tuple[str, str | None]]:
         return [(event.message, "yellow" if event.warning else None)]
     if isinstance(event, SessionOpened):
         c = event.counts
+        again = f", {event.errors_again:,} errors to ask again" if event.errors_again else ""
         return [
             (f"{event.name}: {event.experiment_id}", "bold"),
             (
                 f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}), "
-                f"{c.errors:,} of them errors; {c.remaining:,} to go, {event.concurrency} at once",
+                f"{c.errors:,} of them errors; {c.remaining:,} to go{again}, "
+                f"{event.concurrency} at once",
                 None,
             ),
         ]
+    if isinstance(event, StoodStill):
+        message = f"nothing happened here for {duration(event.seconds)}: the machine slept, or "
+        return [(message + "this process was stopped; going on", "yellow")]
     if isinstance(event, Draining):
         calls = "1 call" if event.in_flight == 1 else f"{event.in_flight} calls"
         return [

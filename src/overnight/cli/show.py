@@ -16,6 +16,7 @@ from overnight.cli.screen import (
     stream_json,
     table,
 )
+from overnight.commands.migrate import Migrated
 from overnight.commands.results import Exported, Measured
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.narrative import LeftOut
@@ -61,6 +62,12 @@ def show_list(views: Sequence[ExperimentView], *, as_json: bool) -> None:
             ]
         )
     console().print(table(rows, right=False))
+
+
+def show_migrated(done: Migrated) -> None:
+    """Whether there was anything to do."""
+    if not done.said:
+        console().print(f"{done.database} is up to date; nothing was changed.")
 
 
 def show_status(status: StatusView, *, as_json: bool) -> None:
@@ -119,8 +126,10 @@ def _status_rows(status: StatusView) -> list[list[str]]:
         rows.append(["left out", named_counts(status.left_out)])
     sessions = view.summary.sessions
     rows.append(["sessions", f"{len(sessions)}, {sum(s.n_calls for s in sessions):,} calls"])
-    if row["total_runtime_sec"]:
-        rows.append(["time worked", duration(row["total_runtime_sec"])])
+    if status.worked:
+        rows.append(["time worked", duration(status.worked)])
+    if status.stood_still:
+        rows.append(["stood still", f"{duration(status.stood_still)} (asleep, or stopped)"])
     if row["csv_file"]:
         rows.append(["exports", str(Path(row["csv_file"]).parent)])
     rows.append(["log", f"{row['log_dir']}/run.log"])

@@ -20,10 +20,11 @@ from overnight.cli.screen import (
     which_experiment,
 )
 from overnight.commands.check import Check
+from overnight.commands.retry import Retry
 from overnight.commands.stint import RunResult
 from overnight.domain.experiment import Status
 from overnight.ingest.load import Census
-from overnight.views import duration, percent, size_text
+from overnight.views import ExperimentView, duration, percent, size_text, view_json
 
 _INTERRUPTED, _TERMINATED = 130, 143
 _SIGTERM = 15
@@ -68,6 +69,7 @@ def _show_complete(out: Console, result: RunResult) -> None:
     which, overnight = which_experiment(result), this_command()
     if c.errors:
         out.print(f"\nWhat went wrong: {overnight} show {which} --errors", soft_wrap=True)
+        out.print(f"To ask these again: {overnight} retry {which}", soft_wrap=True)
     out.print(f"\nThe answers: {overnight} show {which}", soft_wrap=True)
     out.print(f"A spreadsheet: {overnight} export {which} --format xlsx", soft_wrap=True)
 
@@ -89,6 +91,37 @@ def _exit_code(result: RunResult, *, strict: bool) -> int:
     if result.status is Status.FAILED:
         return _TERMINATED if result.signal == _SIGTERM else 1
     return _COMPLETED_WITH_ERRORS if strict and result.counts.errors else 0
+
+
+def show_retry(done: Retry, *, strict: bool, dry_run: bool) -> int:
+    """What was asked again, or would be; the exit code."""
+    out = console()
+    if done.result is not None:
+        return show_run(done.result, strict=strict)
+    errors = named_counts(done.errors) or "none"
+    chosen = ", ".join(done.chosen)
+    out.print(f"Errors of {done.experiment.experiment_id[:8]}: {errors}.")
+    if not done.n_chosen:
+        out.print(f"Nothing to retry ({chosen}); nothing was changed.")
+        return _COMPLETED_WITH_ERRORS if strict and done.errors else 0
+    assert dry_run  # noqa: S101 - else there is a result
+    out.print(f"A retry would ask again for {done.n_chosen:,} of them ({chosen}).")
+    return 0
+
+
+def show_cancelled(view: ExperimentView, *, as_json: bool) -> None:
+    """How the experiment stands now."""
+    if as_json:
+        show_json(view_json(view))
+        return
+    c, short = view.counts, view.experiment_id[:8]
+    if view.state != Status.CANCELLED:
+        console().print(f"{short} was asked to stop; how it stands: overnight status {short}")
+        return
+    console().print(
+        f"Cancelled with {c.completed:,} of {c.total:,} done; nothing is lost. "
+        f"To go on: overnight resume {short}"
+    )
 
 
 def show_init(files: Sequence[Path], folder: Path) -> None:

@@ -1,79 +1,147 @@
 """`resume`: go on with an experiment from what is stored of it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from overnight.app import connected
 from overnight.commands.stint import RunResult, carry_out
-from overnight.config import Config, restore_config
-from overnight.config.binding import binding_digest
+from overnight.config import Config, load_config, restore_config
+from overnight.config.binding import (
+    binding_digest,
+    binding_fields,
+    mapping_json,
+    with_binding_of,
+)
 from overnight.domain.experiment import Experiment, Status
-from overnight.errors import RefusedError, UnknownExperiment
-from overnight.events import Handler
-from overnight.session import Growth
+from overnight.errors import AlreadyCompleted, RefusedError, UnknownExperiment
+from overnight.events import Handler, Said
+from overnight.session import Opening
+from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.datasets import get_dataset
 from overnight.store.experiments import find_experiment, list_experiments
 from overnight.work import StopRequest, signals
+
+RETRIED = ("api_error", "rate_limit", "parse_error", "unknown")  # unless others are named
+_LONGEST_VALUE = 60  # characters of a differing value that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How an experiment is to go on otherwise than before; None leaves a setting as it is."""
+
+    config_file: Path | None = None  # its settings, except those that shape answers
+    max_narratives: int | None = None  # a raised limit
+    concurrency: int | None = None
+    api_url: str | None = None
+    use_stored_data: bool = False
+    retry_errors: bool = False
+    backup: bool = True
+
+
+AS_IT_WAS = Changes()
 
 
 def resume(
     name: str | None = None,
     *,
     db: Path | str | None = None,
-    max_narratives: int | None = None,
-    concurrency: int | None = None,
-    api_url: str | None = None,
+    changes: Changes = AS_IT_WAS,
     handler: Handler,
     stop: StopRequest | None = None,
 ) -> RunResult:
-    """Go on with an experiment; without a name, the newest that is not completed.
+    """Go on with an experiment; without a name, the newest that is crashed, failed or cancelled.
 
-    Raises RefusedError for a completed one, unless `max_narratives` raises its limit.
+    Raises AlreadyCompleted for a completed one, unless the limit is raised.
     """
     stop = stop or StopRequest()
-    with signals(stop), connected(db) as database:
+    file = changes.config_file
+    with signals(stop), connected(db, file, writes=handler) as database:
         experiment = find_experiment(database, name) if name else _newest(database)
-        config = _config(experiment, concurrency, api_url)
-        growth = None
-        if max_narratives is not None:
-            growth = _growth(database, experiment, config, max_narratives)
-        elif experiment.status is Status.COMPLETED:
-            raise RefusedError(
-                f"{experiment.experiment_id} ({experiment.name}) is already completed; nothing to "
-                "resume. More narratives of its file: --max-narratives N"
-            )
-        return carry_out(database, experiment, config, handler=handler, stop=stop, growth=growth)
+        config = resumed_config(experiment, changes, handler)
+        total = None
+        if changes.max_narratives is not None:
+            config, total = _grown(database, experiment, config, changes.max_narratives)
+        elif experiment.status is Status.COMPLETED and not changes.retry_errors:
+            raise AlreadyCompleted(experiment.experiment_id, experiment.name)
+        opening = Opening(
+            config,
+            total=total,
+            retry=RETRIED if changes.retry_errors else (),
+            use_stored_data=changes.use_stored_data,
+            backup=changes.backup,
+        )
+        return carry_out(database, experiment, opening, handler=handler, stop=stop)
 
 
 def _newest(database: Database) -> Experiment:
-    unfinished = ("running", "failed", "cancelled")
-    found = list_experiments(database, unfinished, limit=1)
-    if not found:
-        raise UnknownExperiment(f"no experiment in {database.path} is unfinished")
-    return found[0]
+    """The newest experiment that waits for somebody to go on with it."""
+    unfinished = list_experiments(database, ("running", "failed", "cancelled"))
+    for experiment in unfinished:
+        if not lock.is_held(database.path, experiment.experiment_key):
+            return experiment
+    if unfinished:
+        short = unfinished[0].experiment_id[:8]
+        raise UnknownExperiment(
+            f"nothing to resume in {database.path}: what is unfinished is being worked on; to "
+            f"watch it: overnight status {short}"
+        )
+    raise UnknownExperiment(f"no experiment in {database.path} is unfinished")
 
 
-def _config(experiment: Experiment, concurrency: int | None, api_url: str | None) -> Config:
-    """The stored configuration; only what does not shape answers may be changed."""
+def resumed_config(experiment: Experiment, changes: Changes, say: Handler) -> Config:
+    """The stored configuration, with what may change as it is asked for now.
+
+    Warns about each setting of `changes.config_file` that shapes answers and differs.
+    """
     stored: dict[str, Any] = dict(experiment.stored_config)
-    if concurrency is not None:
-        stored["run"] = {**(stored.get("run") or {}), "concurrency": concurrency}
-    if api_url is not None:
-        stored["model"] = {**stored["model"], "api_url": api_url}
     file = Path(experiment.config_file) if experiment.config_file else None
-    config = restore_config(stored, file.parent if file else Path.cwd())
+    if changes.config_file is not None:
+        given = load_config(changes.config_file)
+        file = changes.config_file
+        _warn_of_differences(_restored(stored, file), given, say)
+        stored = with_binding_of(stored, given.stored)
+    if changes.concurrency is not None:
+        stored["run"] = {**(stored.get("run") or {}), "concurrency": changes.concurrency}
+    if changes.api_url is not None:
+        stored["model"] = {**stored["model"], "api_url": changes.api_url}
+    config = _restored(stored, file)
     if binding_digest(config.values) != experiment.binding_sha256:
         raise RefusedError(
             f"{experiment.experiment_id[:8]} was started with other values of the environment's "
             "variables that its configuration uses; set them as they were"
         )
+    return config
+
+
+def _restored(stored: dict[str, Any], file: Path | None) -> Config:
+    config = restore_config(stored, file.resolve().parent if file else Path.cwd())
     return replace(config, file=file)
 
 
-def _growth(database: Database, experiment: Experiment, config: Config, limit: int) -> Growth:
-    """The raised limit; raises RefusedError where nothing would be gained."""
+def _warn_of_differences(kept: Config, given: Config, say: Handler) -> None:
+    """A line for each binding field in which the file differs from what the experiment keeps."""
+    before, after = binding_fields(kept.values), binding_fields(given.values)
+    before["data"], after["data"] = (mapping_json(c.values.data) for c in (kept, given))
+    for name, value in before.items():
+        if value == after[name]:
+            continue
+        told = f" = {after[name]!r} (it keeps {value!r})"
+        told = given.secrets.hide(kept.secrets.hide(told))
+        shown = told if len(told) <= _LONGEST_VALUE else " (it keeps its own)"
+        how = "; --max-narratives N raises it" if name == "run.max_narratives" else ""
+        message = f"{given.file}: {name}{shown} is not used: it shapes answers{how}"
+        say(Said(message, warning=True))
+
+
+def _grown(
+    database: Database, experiment: Experiment, config: Config, limit: int
+) -> tuple[Config, int]:
+    """The configuration with a raised limit, and how many narratives are covered then.
+
+    Raises RefusedError where nothing would be gained.
+    """
     usable = get_dataset(database, experiment.dataset_id).n_narratives
     total = min(limit, usable)
     short = experiment.experiment_id[:8]
@@ -86,7 +154,6 @@ def _growth(database: Database, experiment: Experiment, config: Config, limit: i
         raise RefusedError(
             f"{short} is already completed with {total:,} of the {usable:,} usable narratives"
         )
-    stored = dict(experiment.stored_config)
+    stored = dict(config.stored)
     stored["run"] = {**(stored.get("run") or {}), "max_narratives": limit}
-    grown = restore_config(stored, config.base)
-    return Growth(limit, total, stored, binding_digest(grown.values))
+    return _restored(stored, config.file), total

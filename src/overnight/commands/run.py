@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from overnight.app import connected, folder_of, make_client
+from overnight.commands.data import find_data
 from overnight.commands.stint import RunResult, carry_out
 from overnight.config import Config, load_config, restore_config
-from overnight.config.binding import binding_digest, binding_fields, mapping_json
+from overnight.config.binding import binding_digest, binding_fields, with_binding_of
 from overnight.domain.experiment import Experiment, Status
-from overnight.errors import ConfigError, RefusedError
+from overnight.errors import AlreadyCompleted, ConfigError, RefusedError
 from overnight.events import Handler, Said
-from overnight.ingest.load import load_dataset
 from overnight.report.metrics import measure
+from overnight.session import Opening
 from overnight.store.database import Database
-from overnight.store.datasets import Dataset, left_out_counts
+from overnight.store.datasets import Dataset
 from overnight.store.experiments import (
     counts,
     create_experiment,
@@ -37,25 +38,39 @@ def run(
     new: bool = False,
     max_narratives: int | None = None,
     concurrency: int | None = None,
+    backup: bool = True,
     handler: Handler,
     stop: StopRequest | None = None,
 ) -> RunResult:
     """Run the experiment of a file: a new one, or the unfinished one of the same work.
 
-    Raises RefusedError where that would silently replace an unfinished experiment.
+    Raises RefusedError where that would silently replace an unfinished experiment, DataChanged
+    where the data file is not what that was started with.
     """
     stop = stop or StopRequest()
     with signals(stop):
         config = _overridden(load_config(config_file), max_narratives, concurrency)
         make_client(config, config.values.answer)  # what is wrong shows before anything is written
-        with connected(db, Path(config_file), create=True) as database:
-            dataset = _load(database, config, handler)
-            experiment, is_new = _choose(database, config, dataset, new=new, say=handler)
+        with connected(db, Path(config_file), create=True, writes=handler) as database:
+            data = find_data(database, config, new=new, say=handler)
+            experiment, is_new = _choose(database, config, data.dataset, new=new, say=handler)
             if experiment.status is Status.COMPLETED:
                 return _already_complete(database, experiment, config)
             if not is_new:
                 handler(Said(f"going on with {experiment.experiment_id} ({experiment.name})"))
-            return carry_out(database, experiment, config, handler=handler, stop=stop)
+                config = _as_started(experiment, config)
+            opening = Opening(config, loaded=data.checksum, backup=backup)
+            try:
+                return carry_out(database, experiment, opening, handler=handler, stop=stop)
+            except AlreadyCompleted:  # by its owner, just now
+                experiment = get_experiment(database, experiment.experiment_key)
+                return _already_complete(database, experiment, config)
+
+
+def _as_started(experiment: Experiment, config: Config) -> Config:
+    """The settings of the file, with what shapes answers as the experiment has it."""
+    stored = with_binding_of(experiment.stored_config, config.stored)
+    return replace(restore_config(stored, config.base), file=config.file)
 
 
 def _overridden(config: Config, max_narratives: int | None, concurrency: int | None) -> Config:
@@ -66,30 +81,6 @@ def _overridden(config: Config, max_narratives: int | None, concurrency: int | N
         return config
     stored = {**config.stored, "run": {**(config.stored.get("run") or {}), **given}}
     return replace(restore_config(stored, config.base), file=config.file)
-
-
-def _load(database: Database, config: Config, handler: Handler) -> Dataset:
-    """The dataset, and what the user should know about it."""
-    dataset = load_dataset(
-        database,
-        config.values.data,
-        mapping_json(config.values.data),
-        say=lambda message: handler(Said(config.secrets.hide(message))),
-        shown=config.secrets.hide(str(config.values.data.file)),
-    )
-    file = config.secrets.hide(str(config.values.data.file))
-    handler(Said(f"{dataset.n_narratives:,} narratives in {file}"))
-    for reason, n in left_out_counts(database, dataset.dataset_id).items():
-        handler(Said(f"left out: {n:,} ({reason})", warning="different" in reason))
-    if dataset.odd_labels and _is_boolean(config):
-        odd = ", ".join(f"{label!r} ({n:,})" for label, n in dataset.odd_labels.items())
-        handler(Said(f"labels that are neither yes nor no, kept as text: {odd}", warning=True))
-    return dataset
-
-
-def _is_boolean(config: Config) -> bool:
-    primary = config.values.answer.primary_field
-    return primary is not None and primary.type == "boolean"
 
 
 def _choose(

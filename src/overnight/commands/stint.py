@@ -1,24 +1,21 @@
 """What `run` and `resume` have in common: one session, from its opening to its results."""
 
 import contextlib
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from overnight.app import concurrency_of, folder_of, make_client, wire
 from overnight.call.client import Client, Structured
-from overnight.config import Config
+from overnight.commands.exports import Checkpoint, export_results, file_columns
 from overnight.domain.experiment import Counts, Event, Experiment, Status
-from overnight.errors import OvernightError, SupersededError, UsageError
-from overnight.events import Handler, Said, SessionEnded, SessionOpened, broadcast
-from overnight.report.export import export
+from overnight.errors import OvernightError, SupersededError
+from overnight.events import Handler, SessionEnded, SessionOpened, broadcast
 from overnight.report.metrics import Metrics, measure
 from overnight.runlog import RunLog
-from overnight.session import Ending, Growth, Session, begin, end, give_up
+from overnight.session import Ending, Opening, Session, begin, end, give_up
 from overnight.store.database import Database
 from overnight.store.experiments import get_experiment
-from overnight.store.results import iterate_results, label_counts
+from overnight.store.results import label_counts
 from overnight.work import StopRequest, run_to_end
 
 
@@ -41,16 +38,16 @@ class RunResult:
 def carry_out(
     database: Database,
     experiment: Experiment,
-    config: Config,
+    opening: Opening,
     *,
     handler: Handler,
     stop: StopRequest,
-    growth: Growth | None = None,
 ) -> RunResult:
-    """Work on an experiment until it is done or stopped; with `growth`, on more of it."""
+    """Work on an experiment until it is done or stopped."""
+    config = opening.config
     client = make_client(config, config.values.answer, _structured(experiment))
     concurrency = concurrency_of(config, client)
-    session = begin(database, experiment, config, concurrency=concurrency, growth=growth)
+    session = begin(database, experiment, opening, concurrency=concurrency, say=handler)
     log_file = folder_of(database, "logs/experiments", experiment.experiment_id) / "run.log"
     try:
         with RunLog(log_file, config.secrets) as log:
@@ -67,7 +64,6 @@ def _session(
     session: Session, client: Client, concurrency: int, emit: Handler, stop: StopRequest
 ) -> RunResult:
     experiment = session.experiment
-    started = time.monotonic()
     log_dir = folder_of(session.database, "logs/experiments", experiment.experiment_id)
     emit(
         SessionOpened(
@@ -75,25 +71,22 @@ def _session(
             name=experiment.name,
             kind=session.kind,
             counts=session.counts,
+            errors_again=len(session.workload.errors),
             concurrency=concurrency,
             log_file=str(log_dir / "run.log"),
         )
     )
     for note in session.notes:
-        emit(Said(note, warning=True))
-    if session.counts.remaining:
-        ending = run_to_end(wire(session, client, concurrency, emit), stop)
-    else:
-        ending = Ending(Event.FINISH)
-    files = _export(session, emit) if ending.event is Event.FINISH else ()
-    counts = end(session, ending, _file_columns(files, log_dir))
+        emit(note)
+    ending, files = _work(session, client, concurrency, emit, stop)
+    counts = end(session, ending, file_columns(files, log_dir))
     done = get_experiment(session.database, session.keys.experiment_key)
     emit(
         SessionEnded(
             status=str(done.status),
             reason=done.status_reason,
             counts=counts,
-            elapsed=time.monotonic() - started,
+            elapsed=session.heartbeat.worked,
         )
     )
     return RunResult(
@@ -109,36 +102,20 @@ def _session(
     )
 
 
-def _export(session: Session, emit: Handler) -> tuple[Path, ...]:
-    """The files that every completed experiment gets, unless its configuration says no.
-
-    The answers are safe in the database: a folder that cannot be written is only said.
-    """
-    values = session.config.values
-    if not values.run.save_csv_json:
-        return ()
-    rows = iterate_results(
-        session.database,
-        session.keys.experiment_key,
-        session.experiment.dataset_id,
-        values.answer,
-    )
-    out = folder_of(session.database, "exports", session.keys.experiment_id)
+def _work(
+    session: Session, client: Client, concurrency: int, emit: Handler, stop: StopRequest
+) -> tuple[Ending, tuple[Path, ...]]:
+    """Make the calls; how that ended, and the files that were written."""
+    checkpoint = Checkpoint(session)
+    ending = Ending(Event.FINISH)
     try:
-        return tuple(export(rows, values.answer, out, ("csv", "json")))
-    except (OSError, UsageError) as error:
-        short = session.keys.experiment_id[:8]
-        message = f"no files were exported ({error}); later: overnight export {short}"
-        emit(Said(message, warning=True))
-        return ()
-
-
-def _file_columns(files: tuple[Path, ...], log_dir: Path) -> Mapping[str, str | None]:
-    by_suffix = {file.suffix: str(file) for file in files}
-    columns: dict[str, str | None] = {"log_dir": str(log_dir)}
-    if files:
-        columns |= {"csv_file": by_suffix.get(".csv"), "json_file": by_suffix.get(".json")}
-    return columns
+        if session.workload.total:
+            ending = run_to_end(wire(session, client, concurrency, emit), stop)
+    finally:
+        checkpoint.stop()
+    if ending.event is Event.FINISH:
+        return ending, export_results(session, emit)
+    return ending, checkpoint.files
 
 
 def _metrics(session: Session) -> Metrics:

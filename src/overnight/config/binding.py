@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from overnight.config.models import DataSection, ExperimentFile
@@ -44,6 +45,46 @@ def binding_digest(values: ExperimentFile) -> str:
     """Equal for equal binding fields, whether written out or left to their defaults."""
     text = json.dumps(binding_fields(values), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def with_binding_of(stored: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration `other`, with what shapes answers taken from `stored`.
+
+    Both are in the form that is stored. Of the data section only the file's name may change.
+    """
+    merged = {name: dict(section or {}) for name, section in other.items() if name != "output"}
+    for name, keys in _BINDING.items():
+        _take(merged.setdefault(name, {}), stored.get(name) or {}, keys)
+    data = merged.setdefault("data", {})
+    _take(data, stored.get("data") or {}, set(DataSection.model_fields) - {"file"})
+    if stored.get("output"):
+        merged["output"] = stored["output"]
+    return merged
+
+
+def _take(into: dict[str, Any], source: Mapping[str, Any], keys: Iterable[str]) -> None:
+    for key in keys:
+        into.pop(key, None)
+        if key in source:
+            into[key] = source[key]
+
+
+def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What two stored configurations say differently, by the name in the file."""
+    old, new = _flat(before), _flat(after)
+    return {
+        name: (old.get(name), new.get(name))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    }
+
+
+def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        f"{section}.{key}": value
+        for section, values in tree.items()
+        for key, value in (values or {}).items()
+    }
 
 
 def mapping_json(data: DataSection) -> str:

@@ -12,6 +12,7 @@ from overnight.plan import PAGE_SIZE, Plan
 from overnight.record import Recorder
 
 _LOW_WATER = PAGE_SIZE // 2
+_LONGEST_COMMIT = 1.0  # seconds; while one takes longer, nothing new is sent
 
 
 class Dispatcher:
@@ -132,6 +133,8 @@ class Dispatcher:
         return self.stopping or (nothing_left and not self._ready and self._n_open == 0)
 
     def _may_send(self) -> bool:
+        if self._recorder.waiting > _LONGEST_COMMIT:
+            return False  # what comes back could not be written down
         resting = asyncio.get_running_loop().time() < self._not_before
         return not resting and self.in_flight < (self.limit if self._proven else 1)
 

@@ -11,6 +11,7 @@ class Job:
     """A narrative on its way to a result. The first counters are those of all sessions."""
 
     narrative: Narrative
+    has_result: bool = False  # an error, which stays until its new outcome replaces it
     n_calls: int = 0  # on record, lost ones included
     n_unreadable: int = 0  # replies on record that nobody could read
     first_error: str | None = None  # message of the first call that failed, ever

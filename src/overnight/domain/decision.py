@@ -51,7 +51,7 @@ class Course:
     max_attempts: int
     n_answers: int = 0  # calls that came back with something to read
     n_limited: int = 0  # rate limits in a row
-    max_error_share: float = 0.5  # of the last 100 narratives that ended
+    max_error_share: float | None = 0.5  # of the last 100 narratives that ended; None: any
     ends: deque[bool] = field(default_factory=lambda: deque(maxlen=_RECENT))  # True: worthless
     n_ended: int = 0
     silent: set[int] | None = None  # narratives without an answer since the last one came
@@ -69,6 +69,8 @@ class Course:
 
     def worthless(self) -> str | None:
         """Why going on would be money for rubbish; None as long as it is not."""
+        if self.max_error_share is None:
+            return None
         bad = sum(self.ends)
         early = self.n_ended == _FIRST and bad >= _FIRST_BAD
         late = self.n_ended >= _RECENT and bad > self.max_error_share * _RECENT
@@ -97,7 +99,7 @@ def decide(outcome: Outcome, job: Job, course: Course) -> Decision:
         course.saw_reply()
         return Accept()
     job.first_error = job.first_error or outcome.message
-    if outcome.blame is Blame.FORM:
+    if outcome.blame in (Blame.FORM, Blame.NOBODY):
         return RetryIn(0.0)
     if outcome.category is ErrorCategory.PARSE_ERROR:
         course.saw_reply()

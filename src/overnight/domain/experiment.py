@@ -1,6 +1,6 @@
 """The life of an experiment: its states, and the only ways from one to another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -53,6 +53,7 @@ class Experiment:
     status: Status
     status_reason: str | None
     dataset_id: int
+    data_checksum: str  # of the data file as it was last seen to hold the dataset
     n_total: int
     stored_config: Mapping[str, Any]
     config_file: str | None
@@ -79,3 +80,16 @@ class Counts:
     def remaining(self) -> int:
         """Narratives that have none."""
         return self.total - self.completed
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a session is to do: narratives without a result, and errors to be asked again."""
+
+    remaining: int
+    errors: Sequence[int] = ()  # ids of narratives
+
+    @property
+    def total(self) -> int:
+        """Narratives that will get a result, or a new one."""
+        return self.remaining + len(self.errors)

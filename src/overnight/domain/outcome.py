@@ -23,6 +23,7 @@ class Blame(StrEnum):
     NARRATIVE = "narrative"  # too long, content filter: calling again changes nothing
     SERVER = "server"  # no connection, time-out, 5xx, 429: the narrative is innocent
     SETUP = "setup"  # key, quota, model name, path: somebody must change something first
+    NOBODY = "nobody"  # this machine slept while the call was under way: ask again
     FORM = "form"  # the way the answer's form was asked for: ask again without
 
 

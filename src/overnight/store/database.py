@@ -1,27 +1,37 @@
 """Opening a database, and the two kinds of transaction: one writes, one reads."""
 
 import os
+import shlex
+import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from overnight.errors import DatabaseRefused, OvernightError, StoppedError, UsageError
+from overnight.errors import (
+    DatabaseBusy,
+    DatabaseRefused,
+    DiskFull,
+    OvernightError,
+    StoppedError,
+    UsageError,
+)
 from overnight.private import private_folder
-from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION, VIEWS, metadata
+from overnight.store.migrations import create_schema, migrate_schema
+from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
 
-_BUSY_MS = 30_000
+PATIENCE = 30.0  # seconds to wait for a database that another program has locked
 _PRAGMAS = (
     "synchronous = FULL",  # a committed result survives a power cut
     "fullfsync = 1",  # ... on macOS too; elsewhere it changes nothing
     "foreign_keys = ON",
-    f"busy_timeout = {_BUSY_MS}",
+    f"busy_timeout = {int(PATIENCE * 1000)}",
     f"journal_size_limit = {64 * 1024 * 1024}",
     "temp_store = MEMORY",
 )
@@ -35,9 +45,13 @@ class Database:
         self._engine = _engine(path)
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """One immediate transaction: all of it is committed at the end, or nothing."""
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+    def write(self, *, patience: float = PATIENCE) -> Iterator[Connection]:
+        """One immediate transaction: all of it is committed at the end, or nothing.
+
+        Raises DatabaseBusy if another program keeps the database locked for `patience` seconds;
+        then nothing of the block has been carried out.
+        """
+        with self._transaction("BEGIN IMMEDIATE", patience) as connection:
             yield connection
 
     @contextmanager
@@ -47,9 +61,15 @@ class Database:
             yield connection
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
-        with _explained(self.path), self._engine.connect() as connection:
-            connection.exec_driver_sql(begin)
+    def _transaction(self, begin: str, patience: float = PATIENCE) -> Iterator[Connection]:
+        with _explained(self.path, patience), self._engine.connect() as connection:
+            if patience != PATIENCE:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+            try:
+                connection.exec_driver_sql(begin)
+            finally:
+                if patience != PATIENCE:
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
             yield connection  # when this raises, returning the connection rolls back
             connection.exec_driver_sql("COMMIT")
 
@@ -58,7 +78,7 @@ class Database:
 
         SQLite does not wait where two processes change the mode at once: so we do.
         """
-        deadline = time.monotonic() + _BUSY_MS / 1000
+        deadline = time.monotonic() + PATIENCE
         with _explained(self.path), self._engine.connect() as connection:
             while connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() != "wal":
                 try:
@@ -73,10 +93,17 @@ class Database:
         self._engine.dispose()
 
 
-def open_database(path: Path, *, create: bool = False) -> Database:
+BeforeUpgrade = Callable[["Database"], None]
+
+
+def open_database(
+    path: Path, *, create: bool = False, before_upgrade: BeforeUpgrade | None = None
+) -> Database:
     """Open the database at `path`; with `create`, make it where there is none.
 
-    Raises UsageError where there is none, DatabaseRefused where it is not ours to use.
+    One of an older version is brought up to date after `before_upgrade` has been called (it
+    makes a backup); without it, it is refused. Raises UsageError where there is none,
+    DatabaseRefused where it is not ours to use.
     """
     if not path.exists():
         if not create:
@@ -89,22 +116,29 @@ def open_database(path: Path, *, create: bool = False) -> Database:
         raise UsageError(f"{path} is a folder; --db takes a file in it, such as overnight.db")
     database = Database(path)
     try:
-        _prepare(database, create=create)
+        _prepare(database, create=create, before_upgrade=before_upgrade)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _prepare(database: Database, *, create: bool) -> None:
-    """See that the file is ours, and make the schema where there is none yet."""
+def _prepare(database: Database, *, create: bool, before_upgrade: BeforeUpgrade | None) -> None:
+    """See that the file is ours, and make the schema or bring it up to date."""
     with database.read() as connection:
         version = _version(connection, database.path)
     if version == 0 and not create:
         raise DatabaseRefused(f"{database.path} is empty; --db PATH names another database")
+    if 0 < version < SCHEMA_VERSION:
+        if before_upgrade is None:
+            raise DatabaseRefused(
+                f"{database.path} was written by an earlier overnight; bring it up to date with: "
+                f"overnight migrate --db {shlex.quote(str(database.path))}"
+            )
+        before_upgrade(database)
     database.use_wal()  # not before it is known to be ours
-    if version == 0:
-        _create_schema(database)
+    if version < SCHEMA_VERSION:
+        _make_current(database)
 
 
 def _create_file(path: Path) -> None:
@@ -132,16 +166,14 @@ def _version(connection: Connection, path: Path) -> int:
     return 0
 
 
-def _create_schema(database: Database) -> None:
-    """All tables and views in one transaction, or none; two creators make one schema."""
+def _make_current(database: Database) -> None:
+    """The whole schema in one transaction, or none of it; whoever comes second finds it done."""
     with database.write() as connection:
-        if _version(connection, database.path) == SCHEMA_VERSION:
-            return
-        metadata.create_all(connection, checkfirst=False)
-        for name, select in VIEWS.items():
-            connection.execute(text(f"CREATE VIEW {name} AS {select}"))
-        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        version = _version(connection, database.path)
+        if version == 0:
+            create_schema(connection)
+        elif version < SCHEMA_VERSION:
+            migrate_schema(connection, version)
 
 
 def _engine(path: Path) -> Engine:
@@ -164,24 +196,24 @@ def _engine(path: Path) -> Engine:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, patience: float = PATIENCE) -> Iterator[None]:
     """Turn what SQLite says into one sentence for the user."""
     try:
         yield
     except DatabaseError as error:
-        raise _explanation(error, path) from error
+        raise _explanation(error, path, patience) from error
 
 
-def _explanation(error: DBAPIError, path: Path) -> OvernightError:
+def _explanation(error: DBAPIError, path: Path, patience: float) -> OvernightError:
     said = str(error.orig)
     if "disk is full" in said or "disk I/O error" in said:
-        return StoppedError(
-            f"the disk that holds {path} is full or failing ({said}); make room, then type the "
-            "same command again"
+        return DiskFull(
+            f"the disk that holds {path} is full or failing ({said}; {_room(path)} free); make "
+            "room, then type the same command again"
         )
     if "locked" in said or "busy" in said:
-        return StoppedError(
-            f"another program has held {path} locked for {_BUSY_MS // 1000} s; close it, then "
+        return DatabaseBusy(
+            f"another program has held {path} locked for {patience:g} s; close it, then "
             "type the same command again"
         )
     if "readonly" in said or "unable to open" in said:
@@ -192,3 +224,10 @@ def _explanation(error: DBAPIError, path: Path) -> OvernightError:
             ", or name another with --db"
         )
     return StoppedError(f"{path}: {said}")
+
+
+def _room(path: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(path.resolve().parent).free / 1e6:,.1f} MB"
+    except OSError:
+        return "unknown room"

@@ -174,9 +174,40 @@ def _narrative_row(dataset_id: int, row_num: int, row: SourceNarrative) -> tuple
         row.case_label,
         None if gold is None else int(gold),
         None if case_gold is None else int(case_gold),
-        hashlib.sha256(row.text.encode("utf-8", "surrogatepass")).digest(),
+        text_digest(row.text),
         row.text,
     )
+
+
+def text_digest(text: str) -> bytes:
+    """What tells two texts apart: SHA-256 of the UTF-8 bytes."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNarrative:
+    """A narrative of a dataset, told by the digest of its text."""
+
+    row_num: int
+    text_sha256: bytes
+    label: str | None
+    case_label: str | None
+
+
+def stored_narratives(
+    database: Database, dataset_id: int, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], StoredNarrative]:
+    """Those of (incident_id, narrative_type) that a dataset has."""
+    marks = ", ".join(["(?, ?)"] * len(keys))
+    with database.read() as connection:
+        rows = connection.exec_driver_sql(
+            f"WITH wanted (incident, type) AS (VALUES {marks})"
+            " SELECT n.incident_id, n.narrative_type, n.row_num, n.text_sha256, n.label,"
+            " n.case_label FROM wanted w CROSS JOIN narratives n ON n.dataset_id = ?"
+            " AND n.incident_id = w.incident AND n.narrative_type = w.type",
+            (*(part for key in keys for part in key), dataset_id),
+        ).all()
+    return {(row[0], row[1]): StoredNarrative(*row[2:]) for row in rows}
 
 
 def add_left_out(database: Database, dataset_id: int, rows: Sequence[LeftOut]) -> None:

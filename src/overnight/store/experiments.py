@@ -15,8 +15,8 @@ from overnight.store.times import as_text, from_text
 
 _COLUMNS = (
     "experiment_key, experiment_id, experiment_name, status, status_reason, dataset_id,"
-    " n_narratives_total, config_json, config_file, binding_sha256, served_model, structured,"
-    " created_at"
+    " data_checksum, n_narratives_total, config_json, config_file, binding_sha256, served_model,"
+    " structured, created_at"
 )
 
 
@@ -28,13 +28,14 @@ def _experiment(row: Sequence[Any]) -> Experiment:
         status=Status(row[3]),
         status_reason=row[4],
         dataset_id=row[5],
-        n_total=row[6],
-        stored_config=json.loads(row[7]),
-        config_file=row[8],
-        binding_sha256=row[9],
-        served_model=row[10],
-        structured=row[11],
-        created_at=from_text(row[12]),
+        data_checksum=row[6],
+        n_total=row[7],
+        stored_config=json.loads(row[8]),
+        config_file=row[9],
+        binding_sha256=row[10],
+        served_model=row[11],
+        structured=row[12],
+        created_at=from_text(row[13]),
     )
 
 
@@ -59,7 +60,7 @@ def find_experiment(database: Database, name: str) -> Experiment:
         rows = connection.execute(
             text(
                 f"SELECT {_COLUMNS} FROM experiments WHERE {where}"
-                " ORDER BY created_at DESC, experiment_key DESC LIMIT 4"
+                " ORDER BY experiment_key DESC LIMIT 4"
             ),
             values,
         ).all()
@@ -71,7 +72,7 @@ def find_experiment(database: Database, name: str) -> Experiment:
         all_ids = connection.execute(
             text(
                 "SELECT experiment_id, experiment_name FROM experiments"
-                " ORDER BY created_at DESC, experiment_key DESC"
+                " ORDER BY experiment_key DESC"
             )
         ).all()
     if not all_ids:
@@ -107,8 +108,7 @@ def list_experiments(
     """Experiments, newest first; only those with one of `statuses` where any is given."""
     where = "WHERE status IN :statuses" if statuses else ""
     query = text(
-        f"SELECT {_COLUMNS} FROM experiments {where}"
-        " ORDER BY created_at DESC, experiment_key DESC LIMIT :limit"
+        f"SELECT {_COLUMNS} FROM experiments {where} ORDER BY experiment_key DESC LIMIT :limit"
     )
     values: dict[str, Any] = {"limit": limit}
     if statuses:
@@ -123,7 +123,7 @@ def same_work(connection: Connection, dataset_id: int, binding: str) -> list[Exp
     rows = connection.execute(
         text(
             f"SELECT {_COLUMNS} FROM experiments WHERE dataset_id = :dataset"
-            " AND binding_sha256 = :binding ORDER BY created_at DESC, experiment_key DESC"
+            " AND binding_sha256 = :binding ORDER BY experiment_key DESC"
         ),
         {"dataset": dataset_id, "binding": binding},
     )
@@ -136,7 +136,7 @@ def namesakes(connection: Connection, name: str, config_file: str | None) -> lis
         text(
             f"SELECT {_COLUMNS} FROM experiments WHERE experiment_name = :name"
             " OR (config_file IS NOT NULL AND config_file = :file)"
-            " ORDER BY created_at DESC, experiment_key DESC"
+            " ORDER BY experiment_key DESC"
         ),
         {"name": name, "file": config_file},
     )
@@ -214,28 +214,6 @@ def counts_in(connection: Connection, experiment_key: int, n_total: int) -> Coun
         {"key": experiment_key},
     ).one()
     return Counts(total=n_total, answered=row[0] - row[1], errors=row[1])
-
-
-def raise_limit(
-    connection: Connection,
-    experiment_key: int,
-    *,
-    limit: int,
-    total: int,
-    stored: Mapping[str, Any],
-    binding: str,
-) -> None:
-    """Let the experiment cover more narratives; its stored configuration says so from now on."""
-    update_experiment(
-        connection,
-        experiment_key,
-        {
-            "max_narratives": limit,
-            "n_narratives_total": total,
-            "config_json": json.dumps(stored, ensure_ascii=False),
-            "binding_sha256": binding,
-        },
-    )
 
 
 def fix_peer(

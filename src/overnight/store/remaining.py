@@ -1,8 +1,10 @@
 """What remains to be done: found by query, a page at a time."""
 
+from array import array
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, bindparam, text
 
 from overnight.domain.attempt import Job
 from overnight.domain.narrative import Narrative
@@ -40,21 +42,53 @@ def remaining_page(
 
     `after` and `last` bound `row_num`: the page begins behind the one and ends at the other.
     """
-    rows = connection.execute(
-        text(_PAGE),
-        {
-            "experiment": experiment_key,
-            "dataset": dataset_id,
-            "after": after,
-            "last": last,
-            "size": size,
-        },
-    ).all()
+    return _jobs(
+        connection,
+        experiment_key,
+        connection.execute(
+            text(_PAGE),
+            {
+                "experiment": experiment_key,
+                "dataset": dataset_id,
+                "after": after,
+                "last": last,
+                "size": size,
+            },
+        ).all(),
+    )
+
+
+def error_narratives(
+    connection: Connection, experiment_key: int, categories: Sequence[str]
+) -> Sequence[int]:
+    """The ids of all narratives whose result is an error of one of `categories`; 8 bytes each."""
+    query = text(
+        "SELECT narrative_id FROM results WHERE experiment_key = :key"
+        " AND error_category IS NOT NULL AND error_category IN :categories"
+    ).bindparams(bindparam("categories", expanding=True))
+    rows = connection.execute(query, {"key": experiment_key, "categories": list(categories)})
+    return array("q", sorted(rows.scalars()))
+
+
+def jobs_of(connection: Connection, experiment_key: int, narrative_ids: Sequence[int]) -> list[Job]:
+    """These narratives, in the order of their ids, with what the ledger knows of them."""
+    query = text(
+        "SELECT narrative_id, row_num, incident_id, narrative_type, narrative_text"
+        " FROM narratives WHERE narrative_id IN :ids ORDER BY narrative_id"
+    ).bindparams(bindparam("ids", expanding=True))
+    rows = connection.execute(query, {"ids": list(narrative_ids)}).all()
+    jobs = _jobs(connection, experiment_key, rows)
+    for job in jobs:
+        job.has_result = True
+    return jobs
+
+
+def _jobs(connection: Connection, experiment_key: int, rows: Sequence[Row[Any]]) -> list[Job]:
     if not rows:
         return []
     ids = [row[0] for row in rows]
     histories = _histories(connection, experiment_key, min(ids), max(ids))
-    return [Job(Narrative(*row), **histories.get(row[0], {})) for row in rows]
+    return [Job(Narrative(*tuple(row)), **histories.get(row[0], {})) for row in rows]
 
 
 def _histories(

@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x6F766E74  # "ovnt"; SQLite keeps it in the file's header
 
 metadata = MetaData()
@@ -154,6 +154,10 @@ run_sessions = Table(
     Column("structured", Text),
     Column("concurrency", Integer),
     Column("last_seen_at", Text),  # moves with every commit: when a dead one was last alive
+    Column("runtime_sec", Float),  # likewise; by a clock that nobody sets, standing still apart
+    Column("stood_still_sec", Float),  # the machine slept, or the process was stopped
+    Column("stop_asked_at", Text),  # `cancel` asks its owner to stop
+    Column("stop_asked_by", Text),
     Column("overnight_version", Text, nullable=False),
     CheckConstraint("kind IN ('start', 'resume', 'retry')", name="ck_kind"),
     Index("ix_sessions_experiment", "experiment_key"),

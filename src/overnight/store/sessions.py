@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from overnight.errors import SupersededError
+from overnight.store.database import Database
 from overnight.store.texts import storable
-from overnight.store.times import as_text, from_text
+from overnight.store.times import as_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,17 @@ class SessionRow:
     system_fingerprint: str | None
     structured: str | None
     concurrency: int | None
+    runtime_sec: float  # of work
+    stood_still_sec: float  # of a machine asleep or a process stopped
+    stop_asked_at: str | None
+    stop_asked_by: str | None
 
 
 _COLUMNS = (
     "session_id, kind, host, pid, started_at, coalesce(last_seen_at, started_at), ended_at,"
     " ended_how, n_calls, n_results, api_url, served_model, system_fingerprint, structured,"
-    " concurrency"
+    " concurrency, coalesce(runtime_sec, 0.0), coalesce(stood_still_sec, 0.0), stop_asked_at,"
+    " stop_asked_by"
 )
 
 
@@ -83,25 +89,64 @@ def end_dead_sessions(connection: Connection, experiment_key: int) -> list[Sessi
     return dead
 
 
-def fence(
-    connection: Connection, session_id: int, *, now: float, n_calls: int = 0, n_results: int = 0
-) -> None:
+@dataclass(frozen=True, slots=True)
+class SignOfLife:
+    """What a session says of itself with each write."""
+
+    now: float  # seconds since the epoch
+    worked: float = 0.0  # seconds, since its beginning
+    stood_still: float = 0.0
+    n_calls: int = 0  # that have ended since the last sign
+    n_results: int = 0
+
+
+def fence(connection: Connection, session_id: int, sign: SignOfLife) -> None:
     """Go on only if the session still owns its experiment; raises SupersededError.
 
     The first statement of every write of a session: nothing else of the transaction is
     written when it raises.
     """
-    alive = connection.execute(
-        text(
-            "UPDATE run_sessions SET last_seen_at = :now, n_calls = n_calls + :calls,"
-            " n_results = n_results + :results WHERE session_id = :id AND ended_at IS NULL"
+    alive = connection.exec_driver_sql(
+        "UPDATE run_sessions SET last_seen_at = ?, n_calls = n_calls + ?,"
+        " n_results = n_results + ?, runtime_sec = ?, stood_still_sec = ?"
+        " WHERE session_id = ? AND ended_at IS NULL",
+        (
+            as_text(sign.now),
+            sign.n_calls,
+            sign.n_results,
+            round(sign.worked, 3),
+            round(sign.stood_still, 3),
+            session_id,
         ),
-        {"now": as_text(now), "calls": n_calls, "results": n_results, "id": session_id},
     ).rowcount
     if alive != 1:
         raise SupersededError(
             "another session has taken this experiment over; nothing of this one was written"
         )
+
+
+def ask_to_stop(connection: Connection, experiment_key: int, by: str, now: float) -> bool:
+    """Ask the session that works on the experiment to stop; False if none is open."""
+    return (
+        connection.execute(
+            text(
+                "UPDATE run_sessions SET stop_asked_at = coalesce(stop_asked_at, :now),"
+                " stop_asked_by = coalesce(stop_asked_by, :by)"
+                " WHERE experiment_key = :key AND ended_at IS NULL"
+            ),
+            {"key": experiment_key, "by": by, "now": as_text(now)},
+        ).rowcount
+        > 0
+    )
+
+
+def asked_to_stop(database: Database, session_id: int) -> str | None:
+    """Who has asked this session to stop; None as long as nobody has."""
+    with database.read() as connection:
+        by: str | None = connection.exec_driver_sql(
+            "SELECT stop_asked_by FROM run_sessions WHERE session_id = ?", (session_id,)
+        ).scalar_one_or_none()
+    return by
 
 
 def record_peer(connection: Connection, session_id: int, values: Mapping[str, Any]) -> None:
@@ -124,6 +169,18 @@ def sessions_of(connection: Connection, experiment_key: int) -> list[SessionRow]
     return [SessionRow(*row) for row in rows]
 
 
+def last_session(connection: Connection, experiment_key: int) -> SessionRow | None:
+    """The session before the one that is about to begin."""
+    row = connection.execute(
+        text(
+            f"SELECT {_COLUMNS} FROM run_sessions WHERE experiment_key = :key"
+            " ORDER BY session_id DESC LIMIT 1"
+        ),
+        {"key": experiment_key},
+    ).one_or_none()
+    return SessionRow(*row) if row else None
+
+
 def is_first(connection: Connection, experiment_key: int) -> bool:
     """Whether the experiment has had no session yet."""
     found = connection.execute(
@@ -134,9 +191,5 @@ def is_first(connection: Connection, experiment_key: int) -> bool:
 
 
 def runtime_of(connection: Connection, experiment_key: int) -> float:
-    """Seconds of work: the sum over the experiment's sessions that have ended."""
-    return sum(
-        max(0.0, (from_text(session.ended_at) - from_text(session.started_at)).total_seconds())
-        for session in sessions_of(connection, experiment_key)
-        if session.ended_at is not None
-    )
+    """Seconds of work: the sum over the experiment's sessions."""
+    return sum(session.runtime_sec for session in sessions_of(connection, experiment_key))

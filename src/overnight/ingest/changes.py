@@ -1,0 +1,105 @@
+"""Is a data file still what an experiment was started with? Told by content, not only by bytes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from overnight.config import DataSection
+from overnight.domain.narrative import SourceNarrative
+from overnight.errors import DataChanged, DataError
+from overnight.ingest.source import Source, open_source
+from overnight.store.database import Database
+from overnight.store.datasets import Dataset, stored_narratives, text_digest
+
+_CHUNK = 500  # narratives that are looked up at once
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How the narratives of a file differ from the stored ones, by key and text."""
+
+    unchanged: int
+    edited: int  # the same key with another text
+    missing: int  # stored, but no longer in the file
+    new: int
+    relabelled: int  # of the unchanged ones
+
+    @property
+    def same_texts(self) -> bool:
+        """Whether every narrative is there with its text, and no other."""
+        return not (self.edited or self.missing or self.new)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.unchanged:,} narratives unchanged, {self.edited:,} edited, "
+            f"{self.missing:,} missing, {self.new:,} new"
+        )
+
+
+def compare(database: Database, dataset: Dataset, source: Source) -> Changes:
+    """Hold a file against a stored dataset; memory stays flat. The order of rows does not matter.
+
+    Of rows that share a key the first counts, as in loading.
+    """
+    seen = bytearray(dataset.n_narratives + 1)  # by row_num
+    edited = new = relabelled = 0
+    rows = (row for row in source.narratives() if isinstance(row, SourceNarrative))
+    while chunk := list(islice(rows, _CHUNK)):
+        keys = [(row.incident_id, row.narrative_type) for row in chunk]
+        known = stored_narratives(database, dataset.dataset_id, keys)
+        for row, key in zip(chunk, keys, strict=True):
+            stored = known.get(key)
+            if stored is None:
+                new += 1
+            elif not seen[stored.row_num]:
+                seen[stored.row_num] = 1
+                same = stored.text_sha256 == text_digest(row.text)
+                edited += not same
+                labels = (row.label, row.case_label)
+                relabelled += same and labels != (stored.label, stored.case_label)
+    n_seen = sum(seen)
+    return Changes(n_seen - edited, edited, dataset.n_narratives - n_seen, new, relabelled)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A data file that holds what is stored: its checksum, and what the user should know."""
+
+    checksum: str
+    notes: tuple[str, ...] = ()
+
+
+def verify(
+    database: Database, dataset: Dataset, data: DataSection, known: Sequence[str], shown: str
+) -> Verified:
+    """See that a file still holds a dataset's narratives; `known` are checksums that say so.
+
+    A file that was only saved anew is adopted. `shown` is its name on the screen. Raises
+    DataChanged, naming both checksums (or the word missing) and what has changed.
+    """
+    if not data.file.exists():
+        raise DataChanged(f"the data file {shown} is missing (stored {known[0]}, now: missing)")
+    try:
+        with open_source(data, data.file) as source:
+            if source.checksum in known:
+                return Verified(source.checksum)
+            changes = compare(database, dataset, source)
+    except DataError as error:
+        raise DataChanged(
+            f"the data file {shown} has changed (stored {known[0]}) and cannot be read: {error}"
+        ) from None
+    if not changes.same_texts:
+        raise DataChanged(
+            f"the data file {shown} has changed (stored {known[0]}, now {source.checksum}): "
+            f"{changes}"
+        )
+    return Verified(source.checksum, tuple(_adoption(changes, shown)))
+
+
+def _adoption(changes: Changes, shown: str) -> Iterator[str]:
+    yield f"{shown} was saved anew; its {changes.unchanged:,} narratives are the same"
+    if changes.relabelled:
+        yield (
+            f"{changes.relabelled:,} labels in {shown} differ from the stored ones, which this "
+            "experiment keeps; for the new labels begin anew with: overnight run CONFIG --new"
+        )

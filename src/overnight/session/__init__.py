@@ -1,0 +1,7 @@
+"""A stint of work on an experiment: opened by one process, closed by it or by its successor."""
+
+from overnight.session.closing import cancel_crashed, end, give_up
+from overnight.session.opening import begin
+from overnight.session.state import Ending, Opening, Session
+
+__all__ = ["Ending", "Opening", "Session", "begin", "cancel_crashed", "end", "give_up"]

@@ -1,0 +1,51 @@
+"""What the user should know before work begins."""
+
+from collections.abc import Iterator, Sequence
+
+from overnight.config import Config
+from overnight.config.binding import changed_keys
+from overnight.domain.experiment import Event, Experiment, Status
+from overnight.events import Said
+from overnight.store.sessions import SessionRow
+from overnight.store.times import from_text
+
+_LONGEST_CHANGE = 120  # characters of a changed setting that are shown
+
+
+def dead_notes(
+    experiment: Experiment, dead: Sequence[SessionRow], n_lost: int, n_rescued: int
+) -> Iterator[Said]:
+    """What became of the sessions before this one."""
+    if experiment.status is Status.CANCELLED:
+        yield Said("this experiment had been cancelled; it goes on now", warning=True)
+    if n_rescued:
+        calls = "1 answer" if n_rescued == 1 else f"{n_rescued} answers"
+        yield Said(f"{calls} read in that the last session could not record")
+    for session in dead:
+        at = from_text(session.last_seen_at).astimezone()
+        yield Said(
+            f"the last session (process {session.pid} on {session.host}) died about "
+            f"{at:%Y-%m-%d %H:%M:%S}; nothing it recorded is lost",
+            warning=True,
+        )
+    if n_lost:
+        calls = "1 call" if n_lost == 1 else f"{n_lost} calls"
+        died = from_text(dead[-1].last_seen_at).astimezone() if dead else None
+        whose = f"the session that died at {died:%H:%M}" if died else "the last session"
+        yield Said(f"at most {calls} of {whose} may have been paid for in vain", warning=True)
+
+
+def retry_note(experiment: Experiment, before: SessionRow | None, kind: str) -> Iterator[Said]:
+    """That a retry was broken off, where this session is none."""
+    unfinished = before is not None and before.kind == "retry" and before.ended_how != Event.FINISH
+    if unfinished and kind != "retry":
+        short = experiment.experiment_id[:8]
+        yield Said(f"a retry of errors was not finished: overnight retry {short}", warning=True)
+
+
+def changed_notes(experiment: Experiment, config: Config) -> Iterator[Said]:
+    """How calls are made now, where that is not as before; a long text is only named."""
+    for name, (before, after) in changed_keys(experiment.stored_config, config.stored).items():
+        told = f": {before!r} before, now {after!r}"
+        hidden = config.secrets.hide(told)
+        yield Said(f"changed: {name}{hidden if len(told) <= _LONGEST_CHANGE else ''}")

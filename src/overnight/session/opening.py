@@ -1,0 +1,196 @@
+"""The beginning of a session: the lock, the data, the backup, and one transaction."""
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from overnight._version import __version__
+from overnight.clock import Heartbeat
+from overnight.config import Config
+from overnight.config.binding import binding_digest
+from overnight.domain.experiment import Event, Experiment, Status, Workload
+from overnight.errors import AlreadyCompleted, DataChanged, ExperimentOwned, OvernightError
+from overnight.events import Handler, Said
+from overnight.ingest.changes import Verified, verify
+from overnight.record import SessionKeys
+from overnight.session.notes import changed_notes, dead_notes, retry_note
+from overnight.session.state import METRIC_COLUMNS, Opening, Session
+from overnight.store import lock
+from overnight.store.backup import back_up
+from overnight.store.database import Database
+from overnight.store.datasets import get_dataset
+from overnight.store.experiments import counts_in, get_experiment, transition, update_experiment
+from overnight.store.ledger import close_lost
+from overnight.store.remaining import error_narratives
+from overnight.store.rescue import read_in
+from overnight.store.sessions import end_dead_sessions, is_first, last_session, open_session
+from overnight.store.times import as_text
+from overnight.views import view_experiment
+
+
+def begin(
+    database: Database, experiment: Experiment, how: Opening, *, concurrency: int, say: Handler
+) -> Session:
+    """Take the experiment, verify its data, back the database up, and open a session.
+
+    Raises ExperimentOwned while another process works on it, AlreadyCompleted where nothing is
+    left to do, DataChanged where the file is not what it was: then nothing has changed, and no
+    backup was made.
+    """
+    key = experiment.experiment_key
+    if not lock.acquire(database.path, key):
+        raise ExperimentOwned(_owned(database, experiment))
+    try:
+        experiment = _as_left(database, key, how)
+        with database.read() as connection:
+            is_start = is_first(connection, key)
+        data = _verified(database, experiment, how)
+        if how.backup and not is_start:
+            _back_up(database, say)
+        kind = "start" if is_start else how.kind
+        columns = _session_columns(experiment, how.config, concurrency, kind)
+        return _open(database, experiment, how, columns, data)
+    except BaseException:
+        lock.release(database.path, key)
+        raise
+
+
+def _as_left(database: Database, key: int, how: Opening) -> Experiment:
+    """The experiment as its last owner left it. Raises AlreadyCompleted."""
+    experiment = get_experiment(database, key)
+    if experiment.status is Status.COMPLETED and not how.total and not how.retry:
+        raise AlreadyCompleted(experiment.experiment_id, experiment.name)
+    return experiment
+
+
+def _verified(database: Database, experiment: Experiment, how: Opening) -> Verified:
+    """The data file, seen to hold what is stored. Raises DataChanged, naming what to type."""
+    if how.use_stored_data:
+        return Verified(experiment.data_checksum)
+    if how.loaded is not None:
+        return Verified(how.loaded)
+    dataset = get_dataset(database, experiment.dataset_id)
+    data = how.config.values.data
+    known = tuple({experiment.data_checksum: 0, dataset.checksum: 0})
+    try:
+        return verify(database, dataset, data, known, how.config.secrets.hide(str(data.file)))
+    except DataChanged as changed:
+        raise DataChanged(
+            f"{changed}\n"
+            "To go on with the stored narratives: overnight resume "
+            f"{experiment.experiment_id[:8]} --use-stored-data\n"
+            "To begin anew with another file: overnight run CONFIG --new"
+        ) from None
+
+
+def _back_up(database: Database, say: Handler) -> None:
+    """A copy of the database as it stands; without one the work goes on all the same."""
+    try:
+        made = back_up(database, skip_unchanged=True)
+    except OvernightError as error:
+        say(Said(f"no backup was made ({error}); --no-backup does without one", warning=True))
+        return
+    if made.is_new:
+        say(Said(f"backup: {made.path}"))
+
+
+def _open(
+    database: Database,
+    experiment: Experiment,
+    how: Opening,
+    columns: Mapping[str, Any],
+    data: Verified,
+) -> Session:
+    """One transaction: settle what a dead session left, change the status, open a session."""
+    key, config, kind = experiment.experiment_key, how.config, columns["kind"]
+    total = how.total or experiment.n_total
+    with database.write() as connection:
+        rescued = read_in(
+            connection, database.path, key, experiment.experiment_id, config.values.answer
+        )
+        before = last_session(connection, key)
+        dead = end_dead_sessions(connection, key)
+        n_lost = close_lost(connection, key)
+        transition(connection, key, Event.RETRY if kind == "retry" else Event.RESUME)
+        update_experiment(
+            connection,
+            key,
+            {
+                **_config_columns(config),
+                **dict.fromkeys(METRIC_COLUMNS),  # those of a smaller part would mislead
+                "n_narratives_total": total,
+                "data_checksum": data.checksum,
+                "end_time": None,
+            },
+        )
+        session_id = open_session(connection, columns)
+        counts = counts_in(connection, key, total)
+        workload = Workload(
+            remaining=0 if kind == "retry" else counts.remaining,
+            errors=error_narratives(connection, key, how.retry) if how.retry else (),
+        )
+    rescued.discard()
+    return Session(
+        database=database,
+        keys=SessionKeys(session_id, key, experiment.experiment_id),
+        experiment=get_experiment(database, key),
+        config=config,
+        kind=kind,
+        counts=counts,
+        workload=workload,
+        heartbeat=Heartbeat(),
+        notes=(
+            *(Said(note) for note in data.notes),
+            *dead_notes(experiment, dead, n_lost, rescued.n_calls),
+            *retry_note(experiment, before, kind),
+            *changed_notes(experiment, config),
+        ),
+    )
+
+
+def _config_columns(config: Config) -> dict[str, Any]:
+    """The columns of `experiments` that say how it is configured; binding ones do not change."""
+    values = config.values
+    return {
+        "experiment_name": values.experiment.name,
+        "notes": values.experiment.notes,
+        "prompt_version": values.prompt.version,
+        "prompt_author": values.prompt.author or values.experiment.author,
+        "api_url": config.secrets.hide(values.model.api_url or "") or None,
+        "max_narratives": values.run.max_narratives,
+        "config_json": config.stored_json,
+        "binding_sha256": binding_digest(values),
+    }
+
+
+def _session_columns(
+    experiment: Experiment, config: Config, concurrency: int, kind: str
+) -> dict[str, Any]:
+    now = as_text(time.time())
+    return {
+        "experiment_key": experiment.experiment_key,
+        "experiment_id": experiment.experiment_id,
+        "kind": kind,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started_at": now,
+        "last_seen_at": now,
+        "api_url": config.secrets.hide(config.values.model.api_url or "") or None,
+        "concurrency": concurrency,
+        "overnight_version": __version__,
+    }
+
+
+def _owned(database: Database, experiment: Experiment) -> str:
+    view = view_experiment(database, experiment)
+    who = "another process"
+    if view.owner is not None:
+        since = view.owner.since.astimezone()
+        who = f"process {view.owner.pid} on {view.owner.host} (since {since:%Y-%m-%d %H:%M:%S})"
+    return (
+        f"{experiment.experiment_id} ({experiment.name}) is being worked on by {who}, "
+        f"{view.counts.completed:,} of {view.counts.total:,} done; "
+        f"to watch it: overnight status {experiment.experiment_id[:8]}"
+    )
