@@ -13,6 +13,7 @@ from sqlalchemy.pool import QueuePool
 
 from overnight.errors import DatabaseRefused, OvernightError, StoppedError, UsageError
 from overnight.private import private_folder
+from overnight.store.filesystem import refuse_network_drive
 from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION, VIEWS, metadata
 
 _BUSY_MS = 30_000
@@ -65,8 +66,10 @@ class Database:
 def open_database(path: Path, *, create: bool = False) -> Database:
     """Open the database at `path`; with `create`, make it where there is none.
 
-    Raises UsageError where there is none, DatabaseRefused where it is not ours to use.
+    Raises UsageError where there is none, DatabaseRefused where it is not ours to use, or lies
+    on a network drive.
     """
+    refuse_network_drive(path)  # before anything is opened: even looking takes locks
     if not path.exists():
         if not create:
             raise UsageError(
