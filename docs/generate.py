@@ -10,6 +10,7 @@ COMMANDS = (
     ("Run", ("demo", "init", "check", "run", "resume")),
     ("Watch", ("list", "status")),
     ("Use", ("show", "metrics", "export")),
+    ("Keep", ("backup",)),
 )
 _HEAD = """# Commands
 

@@ -11,6 +11,7 @@ OvernightError
 │   └── DatabaseRefused   ... the database cannot be used as it is
 └── StoppedError          the run stopped; the same command goes on          (exit 1)
     ├── SupersededError   ... because another session took the experiment over
+    ├── NoRoom            ... because the disk has no room; make some first
     └── TerminatedError   ... because the process was told to end (exit 143)
 """
 
@@ -75,6 +76,10 @@ class StoppedError(OvernightError):
 
 class SupersededError(StoppedError):
     """Another session owns the experiment now; nothing of this one was written."""
+
+
+class NoRoom(StoppedError):
+    """The disk has no room for what was to be written."""
 
 
 class TerminatedError(StoppedError):

@@ -12,7 +12,7 @@ import typer
 from overnight._version import __version__
 from overnight.errors import OvernightError
 
-RUN, WATCH, USE = "Run", "Watch", "Use"
+RUN, WATCH, USE, KEEP = "Run", "Watch", "Use", "Keep"
 
 app = typer.Typer(
     name="overnight",
@@ -249,6 +249,29 @@ def export(
             name, db=db, formats=formats, out=out, with_text=with_text, on_rows=on_rows
         )
     show_export(exported, as_json=json_)
+
+
+@app.command(rich_help_panel=KEEP)
+def backup(
+    *,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="A new file, or a folder; it may be on a network drive. Default: backups beside "
+            "the database, of which the newest five are kept.",
+        ),
+    ] = None,
+    db: Db = None,
+    json_: Json = False,
+) -> None:
+    """A whole, verified copy of the database, made while runs go on."""
+    from overnight.cli.show_keep import copied, show_backup
+    from overnight.commands.backup import backup as command
+
+    with copied() as on_progress:
+        made = command(db=db, out=out, on_progress=on_progress)
+    show_backup(made, as_json=json_)
 
 
 def main() -> None:
