@@ -7,9 +7,10 @@ from pathlib import Path
 
 TARGET = Path(__file__).resolve().parent / "reference" / "commands.md"
 COMMANDS = (
-    ("Run", ("demo", "init", "check", "run", "resume")),
+    ("Run", ("demo", "init", "check", "run", "resume", "retry", "cancel")),
     ("Watch", ("list", "status")),
     ("Use", ("show", "metrics", "export")),
+    ("Keep", ("backup", "migrate")),
 )
 _HEAD = """# Commands
 
@@ -22,7 +23,7 @@ Written by `python docs/generate.py` from the program itself; a test compares th
 | 2 | wrong usage or configuration |
 | 3 | refused: state, lock, changed data, unknown id |
 | 4 | with `--strict`: completed, with error rows |
-| 130 | stopped by Ctrl-C |
+| 130 | stopped by Ctrl-C or `cancel` |
 | 143 | stopped by SIGTERM |
 """
 

@@ -13,8 +13,8 @@ OvernightError
 │   └── DatabaseRefused   ... the database cannot be used as it is
 └── StoppedError          the run stopped; the same command goes on          (exit 1)
     ├── DatabaseBusy      ... because another program keeps the database locked
-    ├── DiskFull          ... because the disk has no room for the database
     ├── SupersededError   ... because another session took the experiment over
+    ├── NoRoom            ... because the disk has no room; make some first
     └── TerminatedError   ... because the process was told to end (exit 143)
 """
 
@@ -95,12 +95,12 @@ class DatabaseBusy(StoppedError):
     """Another program has held the database locked for longer than was waited."""
 
 
-class DiskFull(StoppedError):
-    """What was to be written found no room on the disk of the database."""
-
-
 class SupersededError(StoppedError):
     """Another session owns the experiment now; nothing of this one was written."""
+
+
+class NoRoom(StoppedError):
+    """The disk has no room for what was to be written."""
 
 
 class TerminatedError(StoppedError):

@@ -12,7 +12,10 @@ import pytest
 from overnight.store import lock
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-COMMANDS = ("demo", "init", "check", "run", "resume", "list", "status", "show", "metrics", "export")
+COMMANDS = (
+    *("demo", "init", "check", "run", "resume", "list", "status", "show", "metrics", "export"),
+    *("backup",),
+)
 
 
 def one_sentence(err: str) -> str:
@@ -33,6 +36,7 @@ def test_help_groups_the_commands(overnight):
         "Run": ("demo", "init", "check", "run", "resume"),
         "Watch": ("list", "status"),
         "Use": ("show", "metrics", "export"),
+        "Keep": ("backup",),
     }.items():
         panel = said.out.split(f"─ {group} ─")[1].split("╰")[0]
         for command in commands:
@@ -49,7 +53,7 @@ def test_every_command_has_help(overnight, command):
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "run", "resume", "list", "status", "show", "metrics", "export"]
+    "command", ["check", "run", "resume", "list", "status", "show", "metrics", "export", "backup"]
 )
 def test_every_command_that_needs_a_database_takes_db(overnight, command):
     assert "--db" in overnight(command, "--help").out

@@ -1,13 +1,40 @@
 """Keep: the database itself. Heavy imports wait until a command runs."""
 
-from overnight.cli.options import KEEP, Db, app
+from typing import Annotated
+
+import typer
+
+from overnight.cli.options import KEEP, Db, Json, app
+
+
+@app.command(rich_help_panel=KEEP)
+def backup(
+    *,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="A new file, or a folder; it may be on a network drive. Default: backups beside "
+            "the database, of which the newest five are kept.",
+        ),
+    ] = None,
+    db: Db = None,
+    json_: Json = False,
+) -> None:
+    """A whole, verified copy of the database, made while runs go on."""
+    from overnight.cli.show_keep import copied, show_backup
+    from overnight.commands.backup import backup as command
+
+    with copied() as on_progress:
+        made = command(db=db, out=out, on_progress=on_progress)
+    show_backup(made, as_json=json_)
 
 
 @app.command(rich_help_panel=KEEP)
 def migrate(*, db: Db = None) -> None:
     """Bring a database of an earlier version up to date, after a backup."""
     from overnight.cli.live import watched
-    from overnight.cli.show import show_migrated
+    from overnight.cli.show_keep import show_migrated
     from overnight.commands.migrate import migrate as command
 
     with watched() as handler:

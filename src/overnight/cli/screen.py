@@ -34,7 +34,7 @@ def console() -> Console:
     )
 
 
-def table(rows: Sequence[Sequence[str]], *, right: bool = True) -> Table:
+def table(rows: Sequence[Sequence[str | Text]], *, right: bool = True) -> Table:
     """Rows of text, the first one the head, the first column names."""
     made = Table(
         box=None,
@@ -46,7 +46,8 @@ def table(rows: Sequence[Sequence[str]], *, right: bool = True) -> Table:
     for index, head in enumerate(rows[0]):
         made.add_column(head, justify="right" if right and index else "left", overflow="fold")
     for row in rows[1:]:
-        made.add_row(*(Text(cell) for cell in row))  # as it is: square brackets are no markup
+        # as it is: square brackets are no markup
+        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return made
 
 

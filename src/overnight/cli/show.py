@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from overnight.cli.live import Screen
 from overnight.cli.screen import (
     console,
@@ -16,7 +18,6 @@ from overnight.cli.screen import (
     stream_json,
     table,
 )
-from overnight.commands.migrate import Migrated
 from overnight.commands.results import Exported, Measured
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.narrative import LeftOut
@@ -46,14 +47,16 @@ def show_list(views: Sequence[ExperimentView], *, as_json: bool) -> None:
     if not views:
         console().print("No experiment yet. overnight run CONFIG starts one.")
         return
-    rows = [["id", "name", "state", "done", "of", "errors", "last progress", "model"]]
+    rows: list[list[str | Text]] = [
+        ["id", "name", "state", "done", "of", "errors", "last progress", "model"]
+    ]
     for view in views:
         c = view.counts
         rows.append(
             [
                 view.experiment_id[:8],
                 view.name,
-                view.state,
+                _state(view),
                 f"{c.completed:,}",
                 f"{c.total:,}",
                 f"{c.errors:,}",
@@ -64,10 +67,10 @@ def show_list(views: Sequence[ExperimentView], *, as_json: bool) -> None:
     console().print(table(rows, right=False))
 
 
-def show_migrated(done: Migrated) -> None:
-    """Whether there was anything to do."""
-    if not done.said:
-        console().print(f"{done.database} is up to date; nothing was changed.")
+def _state(view: ExperimentView) -> str | Text:
+    """What has crashed stands out: nobody else says that something is to be done."""
+    crashed = view.state == "running (crashed)"
+    return Text(view.state, style="bold red") if crashed else view.state
 
 
 def show_status(status: StatusView, *, as_json: bool) -> None:
@@ -82,7 +85,8 @@ def show_status(status: StatusView, *, as_json: bool) -> None:
     if view.state == "running (crashed)" and view.last_alive:
         out.print(
             f"\nCrashed about {local_time(view.last_alive)}, can be resumed: "
-            f"overnight resume {view.experiment_id[:8]}"
+            f"overnight resume {view.experiment_id[:8]}",
+            style="bold red",
         )
     elif view.state in ("failed", "cancelled"):
         out.print(f"\nStopped, can be resumed: overnight resume {view.experiment_id[:8]}")
@@ -124,15 +128,20 @@ def _status_rows(status: StatusView) -> list[list[str]]:
     ]
     if status.left_out:
         rows.append(["left out", named_counts(status.left_out)])
-    sessions = view.summary.sessions
-    rows.append(["sessions", f"{len(sessions)}, {sum(s.n_calls for s in sessions):,} calls"])
+    rows += _session_rows(status)
+    if row["csv_file"]:
+        rows.append(["exports", str(Path(row["csv_file"]).parent)])
+    rows.append(["log", f"{row['log_dir']}/run.log"])
+    return rows
+
+
+def _session_rows(status: StatusView) -> list[list[str]]:
+    sessions = status.view.summary.sessions
+    rows = [["sessions", f"{len(sessions)}, {sum(s.n_calls for s in sessions):,} calls"]]
     if status.worked:
         rows.append(["time worked", duration(status.worked)])
     if status.stood_still:
         rows.append(["stood still", f"{duration(status.stood_still)} (asleep, or stopped)"])
-    if row["csv_file"]:
-        rows.append(["exports", str(Path(row["csv_file"]).parent)])
-    rows.append(["log", f"{row['log_dir']}/run.log"])
     return rows
 
 

@@ -10,21 +10,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import Connection as Connection  # noqa: PLC0414 - for users without SQLAlchemy
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from overnight.errors import (
     DatabaseBusy,
     DatabaseRefused,
-    DiskFull,
+    NoRoom,
     OvernightError,
     StoppedError,
     UsageError,
 )
 from overnight.private import private_folder
+from overnight.store.filesystem import refuse_network_drive
 from overnight.store.migrations import create_schema, migrate_schema
 from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
+from overnight.store.shelf import backups_of
 
 PATIENCE = 30.0  # seconds to wait for a database that another program has locked
 _PRAGMAS = (
@@ -103,8 +106,9 @@ def open_database(
 
     One of an older version is brought up to date after `before_upgrade` has been called (it
     makes a backup); without it, it is refused. Raises UsageError where there is none,
-    DatabaseRefused where it is not ours to use.
+    DatabaseRefused where it is not ours to use, or lies on a network drive.
     """
+    refuse_network_drive(path)  # before anything is opened: even looking takes locks
     if not path.exists():
         if not create:
             raise UsageError(
@@ -207,7 +211,7 @@ def _explained(path: Path, patience: float = PATIENCE) -> Iterator[None]:
 def _explanation(error: DBAPIError, path: Path, patience: float) -> OvernightError:
     said = str(error.orig)
     if "disk is full" in said or "disk I/O error" in said:
-        return DiskFull(
+        return NoRoom(
             f"the disk that holds {path} is full or failing ({said}; {_room(path)} free); make "
             "room, then type the same command again"
         )
@@ -221,7 +225,8 @@ def _explanation(error: DBAPIError, path: Path, patience: float) -> OvernightErr
     if "not a database" in said or "malformed" in said:
         return DatabaseRefused(
             f"{path} is damaged or no SQLite database ({said}); restore a copy of it"
-            ", or name another with --db"
+            f"{_newest_backup(path)}, or name another with --db; what is wrong says: overnight "
+            "doctor"
         )
     return StoppedError(f"{path}: {said}")
 
@@ -231,3 +236,8 @@ def _room(path: Path) -> str:
         return f"{shutil.disk_usage(path.resolve().parent).free / 1e6:,.1f} MB"
     except OSError:
         return "unknown room"
+
+
+def _newest_backup(path: Path) -> str:
+    newest = next(iter(backups_of(path)), None)
+    return f" (the newest: {newest})" if newest else ""

@@ -20,6 +20,7 @@ from pathlib import Path
 _FLOCK = "qqihh4x" if sys.platform == "darwin" else "hh4xqqi4x"
 
 LOADING = 0  # the byte that is held while a dataset is being loaded; experiments begin at 1
+BACKING_UP = 1 << 40  # ... while a backup is being made: far beyond any experiment
 
 _guard = threading.Lock()
 _files: dict[Path, int] = {}

@@ -1,0 +1,157 @@
+"""Which experiment a configuration is about: one that is there, or a new one."""
+
+import socket
+import time
+import uuid
+from typing import Any
+
+from overnight.app import folder_of
+from overnight.config import Config, restore_config
+from overnight.config.binding import binding_digest, binding_fields
+from overnight.domain.experiment import Experiment, Status
+from overnight.errors import ConfigError, RefusedError
+from overnight.events import Handler, Said
+from overnight.store.database import Connection, Database
+from overnight.store.datasets import Dataset
+from overnight.store.experiments import (
+    create_experiment,
+    get_experiment,
+    namesakes,
+    same_work,
+)
+from overnight.store.times import as_text
+
+
+def choose_experiment(
+    database: Database, config: Config, dataset: Dataset, *, new: bool, say: Handler
+) -> tuple[Experiment, bool]:
+    """The experiment to work on, and whether it was made just now.
+
+    Raises RefusedError where a new one would silently replace an unfinished one.
+    """
+    if not new:
+        with database.read() as connection:  # a stopped owner may be holding the right to write
+            found = _existing(connection, config, dataset)
+        if found is not None:
+            return found, False
+    binding = binding_digest(config.values)
+    with database.write() as connection:
+        found = None if new else _existing(connection, config, dataset)
+        if found is not None:  # made by another process just now
+            return found, False
+        others = [] if new else namesakes(connection, config.values.experiment.name, _file(config))
+        columns = _columns(config, dataset, binding)
+        log_dir = folder_of(database, "logs/experiments", columns["experiment_id"])
+        key = create_experiment(connection, {**columns, "log_dir": str(log_dir)})
+    if others:
+        say(Said(_told_apart(others[0], config, dataset)))
+    return get_experiment(database, key), True
+
+
+def _existing(connection: Connection, config: Config, dataset: Dataset) -> Experiment | None:
+    """The experiment that does this work already, if there is one."""
+    same = same_work(connection, dataset.dataset_id, binding_digest(config.values))
+    if same:
+        unfinished = [e for e in same if e.status is not Status.COMPLETED]
+        return (unfinished or same)[0]
+    for other in namesakes(connection, config.values.experiment.name, _file(config)):
+        if _covers(other, config, dataset):
+            return other
+        _refuse_to_replace(other, config, dataset)
+    return None
+
+
+def _file(config: Config) -> str | None:
+    return str(config.file.resolve()) if config.file else None
+
+
+def _covers(other: Experiment, config: Config, dataset: Dataset) -> bool:
+    """Whether `other` is the same work, grown beyond the limit that the file still says."""
+    return _differences(other, config, dataset) == [
+        "run.max_narratives"
+    ] and other.n_total >= _covered(config, dataset)
+
+
+def _covered(config: Config, dataset: Dataset) -> int:
+    limit = config.values.run.max_narratives
+    return min(dataset.n_narratives, limit or dataset.n_narratives)
+
+
+def _told_apart(other: Experiment, config: Config, dataset: Dataset) -> str:
+    """Why a new experiment begins although there is one of this name."""
+    differing = ", ".join(_differences(other, config, dataset)) or "nothing but --new"
+    return f"a new experiment: it differs from {other.experiment_id[:8]} in {differing}"
+
+
+def _refuse_to_replace(other: Experiment, config: Config, dataset: Dataset) -> None:
+    """Raise RefusedError if starting anew would silently drop what `other` has begun."""
+    differing = _differences(other, config, dataset)
+    is_pilot = differing == ["run.max_narratives"] and other.n_total < dataset.n_narratives
+    if other.status is Status.COMPLETED and not is_pilot:
+        return
+    short = other.experiment_id[:8]
+    state = "completed" if other.status is Status.COMPLETED else "not finished"
+    grow, how = "", " as it was started"
+    if is_pilot:
+        wanted = config.values.run.max_narratives or dataset.n_narratives
+        grow, how = f" --max-narratives {wanted}", ""
+    raise RefusedError(
+        f"{other.experiment_id} ({other.name}) is {state} and differs from this configuration in "
+        f"{', '.join(differing)}. To go on with it{how}: overnight resume {short}{grow}. To begin "
+        f"a new experiment: overnight run {config.file} --new"
+    )
+
+
+def _differences(other: Experiment, config: Config, dataset: Dataset) -> list[str]:
+    """In which binding fields an experiment and a configuration over a dataset differ."""
+    data = ["data"] if other.dataset_id != dataset.dataset_id else []
+    return _differing(other, config) + data
+
+
+def _differing(other: Experiment, config: Config) -> list[str]:
+    """The binding fields of the configurations that differ, by name."""
+    try:
+        before = binding_fields(restore_config(other.stored_config, config.base).values)
+    except ConfigError:  # a variable that it uses is not set any more
+        return ["a variable of the environment"]
+    after = binding_fields(config.values)
+    names = [name for name in after if before[name] != after[name]]
+    if not names and other.binding_sha256 != binding_digest(config.values):
+        names = ["a variable of the environment"]  # it held something else at the start
+    return names
+
+
+def _columns(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:
+    """The row of a new experiment."""
+    values, now = config.values, as_text(time.time())
+    limit = values.run.max_narratives
+    primary = values.answer.primary_field
+    stored = config.stored.get("prompt") or {}
+    return {
+        "experiment_id": str(uuid.uuid4()),
+        "experiment_name": values.experiment.name,
+        "status": Status.RUNNING,
+        "model_name": values.model.name,
+        "model_provider": values.model.provider,
+        "temperature": values.model.temperature,
+        "system_prompt": stored.get("system_prompt"),
+        "user_template": stored.get("user_template"),
+        "prompt_version": values.prompt.version,
+        "prompt_author": values.prompt.author or values.experiment.author,
+        "run_seed": values.run.seed,
+        "data_file": config.secrets.hide(str(values.data.file)),
+        "n_narratives_total": _covered(config, dataset),
+        "n_narratives_skipped": dataset.n_left_out,
+        "start_time": now,
+        "created_at": now,
+        "api_url": config.secrets.hide(values.model.api_url or "") or None,
+        "hostname": socket.gethostname(),
+        "notes": values.experiment.notes,
+        "dataset_id": dataset.dataset_id,
+        "data_checksum": dataset.checksum,
+        "max_narratives": limit,
+        "config_json": config.stored_json,
+        "config_file": str(config.file.resolve()) if config.file else None,
+        "binding_sha256": binding,
+        "primary_type": primary.type if primary else None,
+    }
