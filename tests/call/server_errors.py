@@ -1,9 +1,9 @@
 """What servers answer when they do not answer: the table behind test_faults.py.
 
-Each reply stands as it goes over the wire; they are facts of those interfaces. The source of one
-that was read is an issue tracker with the number. A source without a number names the part of the
-server, or of its documents, that the reply belongs to. Names, numbers and narratives in them are
-invented.
+The words are facts of those interfaces. A source with the number of an issue was read, sometimes as
+a line of a log: then its words stand here in the body that this server usually sends, and long ones
+are shortened. A source without a number names the part of the server, or of its documents, that the
+reply belongs to, and was not looked up again. Names, numbers and narratives are invented.
 """
 
 import json
