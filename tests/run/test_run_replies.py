@@ -3,7 +3,7 @@
 import json
 
 from overnight.domain.experiment import Status
-from overnight.testing import Scripted, keyword_script, scripted_server
+from overnight.testing import Scripted, faulty, keyword_script, scripted_server
 
 GOOD = {"detected": True, "confidence": 0.5, "indicators": [], "rationale": "r"}
 
@@ -248,3 +248,25 @@ def test_a_reply_that_no_database_can_hold_is_kept_as_far_as_it_can_be(study):
 
     assert result.counts.errors == 1
     assert study.value("SELECT raw_response FROM narrative_results") == "half ? and � nul"
+
+
+def test_a_parameter_that_the_model_refuses_can_be_taken_out_as_the_message_says(study):
+    def script(call):
+        if "max_tokens" in call.body:
+            return faulty.error(
+                400,
+                "Unsupported parameter: 'max_tokens' is not supported with this model. Use"
+                " 'max_completion_tokens' instead.",
+                param="max_tokens",
+            )
+        return keyword_script(call)
+
+    result, server = run_with(study, script)
+    assert len(server.calls) == 1
+    assert "extra_body: {max_tokens: null, max_completion_tokens: 1000}" in result.reason
+
+    changed = {"extra_body": {"max_tokens": None, "max_completion_tokens": 1000}}
+    with scripted_server(script) as server:
+        result = study.configure(server.url, model=changed).run(new=True)
+    assert result.counts.answered == 3
+    assert server.calls[0].body["max_completion_tokens"] == 1000

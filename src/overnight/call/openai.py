@@ -3,15 +3,18 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import aiohttp
 
 from overnight.call.client import Structured
-from overnight.call.faults import from_status, no_answer
+from overnight.call.faults import from_reply, from_status, no_answer
 from overnight.domain.outcome import Blame, ErrorCategory, Fault, Reply, Request
 
+_OK = 200
 _LARGEST_BODY = 32 * 1024 * 1024
+_BROKEN_OFF = ("error", "abort", "network_error")  # finish reasons: the server gave up half-way
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -38,12 +41,13 @@ class OpenAIClient:
     ) -> None:
         """`parameters` go into each body; a None among them leaves that parameter out."""
         self._endpoint = endpoint
-        self._parameters = {k: v for k, v in parameters.items() if v is not None}
+        self._parameters = parameters
         self._format = {
             "type": "json_schema",
             "json_schema": {"name": "answer", "strict": True, "schema": schema},
         }
-        self._structured = structured
+        wanted = parameters.get("response_format", self._format)
+        self._structured = "none" if wanted is None else structured
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -72,77 +76,95 @@ class OpenAIClient:
 
     async def call(self, request: Request) -> Reply | Fault:
         """Send one request. Whatever a server or a network can do comes back as a value."""
-        assert self._session is not None, "open() comes first"  # noqa: S101
         formed = self._structured != "none"
         try:
-            async with self._session.post(
-                self._endpoint.url, data=self._body(request), allow_redirects=False
-            ) as response:
-                body = await response.content.read(_LARGEST_BODY)
-                while chunk := await response.content.read(_LARGEST_BODY - len(body)):
-                    body += chunk
-        except TimeoutError:
-            return no_answer(f"no answer within {self._endpoint.timeout:g} s (timeout_sec)")
-        except aiohttp.ClientConnectorError as error:
-            return no_answer(f"cannot connect to {error.host}:{error.port}; is the server running?")
-        except (aiohttp.InvalidURL, ValueError) as error:
-            message = f"model.api_url or a header cannot be used ({type(error).__name__})"
-            return Fault(ErrorCategory.API_ERROR, message, Blame.SETUP)
-        except (aiohttp.ClientError, OSError) as error:
-            message = f"the connection broke; is the server running? ({type(error).__name__})"
-            return no_answer(message)
-        if response.status == 200:  # noqa: PLR2004 - the status itself
-            return self._read(body)
-        fault = from_status(
-            response.status,
-            {name.lower(): value for name, value in response.headers.items()},
-            self._endpoint.hide(body.decode("utf-8", "replace")),
+            status, headers, body = await self._send(request)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return self._unanswered(error)
+        if status == _OK and (completion := _read(body)) is not None:
+            self._structured = self._structured or "json_schema"
+            return completion
+        fault = (from_reply if status == _OK else partial(from_status, status))(
+            headers,
+            body.decode("utf-8", "replace"),
             request,
-            formed=formed and self._structured is None,
+            formed=formed and self._structured != "json_schema",
+            hide=self._endpoint.hide,
         )
         if fault.blame is Blame.FORM:
             self._structured = "none"
         return fault
 
+    async def _send(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers with names in lower case, and body, which is cut at 32 MB."""
+        assert self._session is not None, "open() comes first"  # noqa: S101
+        async with self._session.post(
+            self._endpoint.url, data=self._body(request), allow_redirects=False
+        ) as response:
+            body = await response.content.read(_LARGEST_BODY)
+            while chunk := await response.content.read(_LARGEST_BODY - len(body)):
+                body += chunk
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return response.status, headers, body
+
+    def _unanswered(self, error: Exception) -> Fault:
+        """Why nothing came back."""
+        if isinstance(error, TimeoutError):
+            return no_answer(f"no answer within {self._endpoint.timeout:g} s (timeout_sec)")
+        if isinstance(error, aiohttp.ClientSSLError):
+            return _wrong_address(
+                f"no secure connection to {error.host}:{error.port}; check its certificate, and "
+                "https:// in model.api_url"
+            )
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return no_answer(f"cannot connect to {error.host}:{error.port}; is the server running?")
+        kind = type(error).__name__
+        if isinstance(error, ValueError):
+            return _wrong_address(f"model.api_url or a header cannot be used ({kind})")
+        return no_answer(f"the connection broke; is the server running? ({kind})")
+
     def _body(self, request: Request) -> bytes:
         messages = [{"role": "user", "content": request.user}]
         if request.system:
             messages.insert(0, {"role": "system", "content": request.system})
-        body: dict[str, Any] = {"messages": messages, **self._parameters}
-        if request.seed is not None and "seed" not in body:
-            body["seed"] = request.seed
+        body: dict[str, Any] = {"messages": messages, "seed": request.seed}
         if self._structured != "none":
-            body.setdefault("response_format", self._format)
-        return _encode(body).encode("utf-8", "replace")
+            body["response_format"] = self._format
+        body.update(self._parameters)
+        return _encode({k: v for k, v in body.items() if v is not None}).encode("utf-8", "replace")
 
-    def _read(self, body: bytes) -> Reply | Fault:
-        try:
-            data = json.loads(body)
-            choice = data["choices"][0]
-            message = choice["message"]
-        except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-            return no_answer("the server's reply is no chat completion")
-        if not isinstance(message, dict):
-            return no_answer("the server's reply is no chat completion")
-        self._structured = self._structured or "json_schema"
-        usage = data.get("usage") or {}
-        reply = Reply(
-            text=_content(message.get("content")),
-            finish_reason=_word(choice.get("finish_reason")),
-            prompt_tokens=_count(usage, "prompt_tokens"),
-            completion_tokens=_count(usage, "completion_tokens"),
-            model=_word(data.get("model")),
-            system_fingerprint=_word(data.get("system_fingerprint")),
-        )
-        if reply.finish_reason == "content_filter" or (message.get("refusal") and not reply.text):
-            return Fault(
-                ErrorCategory.REFUSAL,
-                "the model refused or a content filter stopped it",
-                Blame.NARRATIVE,
-                200,
-                reply=reply,
-            )
-        return reply
+
+def _read(body: bytes) -> Reply | Fault | None:
+    """The reply in a body; None where it holds an error, or is no chat completion."""
+    try:
+        data = json.loads(body)
+        choice = data["choices"][0]
+        message = choice.get("message") or {}
+        finish_reason = _word(choice.get("finish_reason"))
+        filtered = finish_reason == "content_filter"
+        if not isinstance(message, dict) or not (message or filtered):
+            return None
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        return None
+    if finish_reason in _BROKEN_OFF or choice.get("error"):
+        return None
+    usage = data.get("usage") or {}
+    reply = Reply(
+        text=_content(message.get("content")),
+        finish_reason=finish_reason,
+        prompt_tokens=_count(usage, "prompt_tokens"),
+        completion_tokens=_count(usage, "completion_tokens"),
+        model=_word(data.get("model")),
+        system_fingerprint=_word(data.get("system_fingerprint")),
+    )
+    if filtered or (message.get("refusal") and not reply.text):
+        why = "the model refused or a content filter stopped it"
+        return Fault(ErrorCategory.REFUSAL, why, Blame.NARRATIVE, _OK, reply=reply)
+    return reply
+
+
+def _wrong_address(message: str) -> Fault:
+    return Fault(ErrorCategory.API_ERROR, message, Blame.SETUP)
 
 
 def _content(content: object) -> str:

@@ -1,7 +1,8 @@
-"""For tests of overnight and of what is built on it: a scripted model server, and patience."""
+"""A model server that a test writes the replies of."""
 
 import asyncio
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,16 +12,10 @@ from typing import Any
 
 from aiohttp import web
 
+from overnight.testing.door import PATIENCE, Door
+
 Answer = dict[str, object]
-
-
-def wait_until(condition: Callable[[], object], *, seconds: float = 20.0) -> None:
-    """Return as soon as `condition` holds; AssertionError if it does not within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not true within {seconds:g} s: {condition}")
-        time.sleep(0.01)
+_DRIP = 16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +28,8 @@ class Call:
     body: dict[str, Any]
     headers: dict[str, str]
     nth: int  # how often this user message has been seen, this time included
+    number: int = 0  # among all calls, the first is 1
+    at: float = 0.0  # seconds since the server started
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +41,14 @@ class Scripted:
     body: str | None = None  # in place of a chat completion
     headers: dict[str, str] = field(default_factory=dict)
     finish_reason: str = "stop"
-    delay: float = 0.0  # seconds
+    delay: float = 0.0  # seconds; infinite: never
     model: str = "scripted"
     hang_up: bool = False  # close the connection without a word
+    content_type: str = "application/json"
+    cut_after: int | None = None  # bytes of the body, then the connection closes ...
+    stall: bool = False  # ... or stays, and nothing more comes
+    drip: float = 0.0  # seconds before each 16 bytes of the body
+    down_for: float = 0.0  # seconds in which the whole server is gone, from this call on
 
 
 Script = Callable[[Call], Scripted]
@@ -66,7 +68,11 @@ def keyword_script(call: Call) -> Scripted:
 
 
 class ScriptedServer:
-    """An OpenAI-compatible server on a loopback port, in a thread; `calls` is what it saw."""
+    """An OpenAI-compatible server on a loopback port, in a thread; `calls` is what it saw.
+
+    `n_connections` counts the connections that carried a call, `most_in_flight` the calls that
+    were under way at once at the most.
+    """
 
     def __init__(self, script: Script = keyword_script, *, delay: float = 0.0) -> None:
         self.script = script
@@ -78,11 +84,28 @@ class ScriptedServer:
         self._seen: dict[str, int] = {}
         self._connections: set[object] = set()
         self._port = 0
+        self._started = time.monotonic()
+        self._door: Door | None = None
 
     @property
     def url(self) -> str:
         """The base that `model.api_url` takes."""
         return f"http://127.0.0.1:{self._port}/v1"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether connections are taken."""
+        return self._door is not None and self._door.is_open
+
+    def go_down(self, seconds: float = math.inf) -> None:
+        """Break every connection and refuse new ones: for so long, or until `come_up`."""
+        assert self._door is not None, "the server is not running"  # noqa: S101
+        self._door.shut(seconds)
+
+    def come_up(self) -> None:
+        """Take connections again, on the same port."""
+        assert self._door is not None, "the server is not running"  # noqa: S101
+        self._door.open()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.transport not in self._connections:
@@ -92,14 +115,19 @@ class ScriptedServer:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            said = self.script(call)
-            if delay := said.delay or self.delay:
-                await asyncio.sleep(delay)
+            return await self._say(self.script(call), call, request)
         finally:
             self.in_flight -= 1
-        if said.hang_up and request.transport is not None:
-            request.transport.abort()
-        return _response(said, call)
+
+    async def _say(self, said: Scripted, call: Call, request: web.Request) -> web.StreamResponse:
+        await _sleep(said.delay or self.delay)
+        if said.down_for:
+            self.go_down(said.down_for)
+        if said.hang_up or said.down_for:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+        return await _send(said, _body(said, call), request)
 
     def _call(self, body: dict[str, Any], headers: dict[str, str]) -> Call:
         roles = {message["role"]: message["content"] for message in body["messages"]}
@@ -112,6 +140,8 @@ class ScriptedServer:
             body=body,
             headers=headers,
             nth=self._seen[text],
+            number=len(self.calls) + 1,
+            at=time.monotonic() - self._started,
         )
         self.calls.append(call)
         return call
@@ -119,46 +149,67 @@ class ScriptedServer:
     async def _serve(self, ready: threading.Event, stop: asyncio.Event, port: int) -> None:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post("/v1/chat/completions", self._handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True
+        )
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", port, reuse_address=True)
-        await site.start()
-        self._port = runner.addresses[0][1]
+        door = Door(runner, port)
+        await door.set_open(True)
+        self._port, self._door, self._started = door.port, door, time.monotonic()
         ready.set()
         await stop.wait()
         await runner.cleanup()
+        door.give_up()
 
 
-def _response(said: Scripted, call: Call) -> web.Response:
+async def _sleep(seconds: float) -> None:
+    if math.isinf(seconds):
+        await asyncio.Event().wait()
+    elif seconds > 0:
+        await asyncio.sleep(seconds)
+
+
+async def _send(said: Scripted, body: bytes, request: web.Request) -> web.StreamResponse:
+    """Send a body at once, in drips, or a part of it."""
+    response = web.StreamResponse(status=said.status, headers=said.headers)
+    response.content_type = said.content_type
+    response.content_length = len(body)
+    await response.prepare(request)
+    part = body if said.cut_after is None else body[: said.cut_after]
+    size = _DRIP if said.drip else max(1, len(part))
+    for start in range(0, len(part), size):
+        await _sleep(said.drip)
+        await response.write(part[start : start + size])
+    if said.cut_after is not None:
+        await _sleep(math.inf if said.stall else 0.0)
+        if request.transport is not None:
+            request.transport.close()
+    return response
+
+
+def _body(said: Scripted, call: Call) -> bytes:
     if said.status != 200 or said.body is not None:  # noqa: PLR2004 - the status itself
-        return web.Response(
-            status=said.status,
-            text=said.body or "",
-            content_type="application/json",
-            headers=said.headers,
-        )
+        return (said.body or "").encode()
     content = said.content if isinstance(said.content, str) else json.dumps(said.content)
-    return web.json_response(
-        {
-            "id": "scripted",
-            "object": "chat.completion",
-            "model": said.model,
-            "system_fingerprint": "fp_scripted",
-            "choices": [
-                {
-                    "index": 0,
-                    "finish_reason": said.finish_reason,
-                    "message": {"role": "assistant", "content": content},
-                }
-            ],
-            "usage": {
-                "prompt_tokens": len(call.text) // 4,
-                "completion_tokens": len(content) // 4,
-                "total_tokens": (len(call.text) + len(content)) // 4,
-            },
+    completion = {
+        "id": "scripted",
+        "object": "chat.completion",
+        "model": said.model,
+        "system_fingerprint": "fp_scripted",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": said.finish_reason,
+                "message": {"role": "assistant", "content": content},
+            }
+        ],
+        "usage": {
+            "prompt_tokens": len(call.text) // 4,
+            "completion_tokens": len(content) // 4,
+            "total_tokens": (len(call.text) + len(content)) // 4,
         },
-        headers=said.headers,
-    )
+    }
+    return json.dumps(completion).encode()
 
 
 @contextmanager
@@ -177,11 +228,11 @@ def scripted_server(
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
     thread.start()
-    if not ready.wait(10):
+    if not ready.wait(PATIENCE):
         raise RuntimeError(f"no server could be started on port {port}")
     try:
         yield server
     finally:
         loop, stop = handles[0]
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(PATIENCE)
