@@ -28,11 +28,12 @@ from overnight.session import Session
 from overnight.store.backup import back_up
 from overnight.store.database import Database, open_database
 from overnight.store.sessions import asked_to_stop
-from overnight.views import Meter
+from overnight.views import Meter, size_text
 from overnight.work import Parts
 
 DATABASE_VARIABLES = ("OVERNIGHT_DB", "EXPERIMENTS_DB")
 DEFAULT_DATABASE = "overnight.db"
+_LONG_JOURNAL = 512 * 1024 * 1024  # bytes
 
 
 def find_database(named: str | Path | None, config_file: Path | None = None) -> Path:
@@ -188,6 +189,7 @@ def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
         emit=emit,
         tick=progress.tick,
         heartbeat=session.heartbeat,
+        complaint=_JournalWatch(session.database),
         asked_to_stop=partial(asked_to_stop, session.database, session.keys.session_id),
         hide=config.secrets.hide,
         drain_sec=values.run.drain_sec,
@@ -248,6 +250,25 @@ class _Progress:
                 in_flight=self.in_flight(),
                 concurrency=self._limit,
             )
+        )
+
+
+class _JournalWatch:
+    """Says it once if the database's journal does not stop growing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database, self._told = database, False
+
+    def __call__(self) -> str | None:
+        """What is wrong; None as long as nothing is, or once it has been said."""
+        size = self._database.journal_bytes
+        if self._told or size < _LONG_JOURNAL:
+            return None
+        self._told = True
+        return (
+            f"{self._database.path}-wal has grown to {size_text(size)}: another program (a "
+            "notebook, a database browser) has been reading the database all the while and keeps "
+            "it from shrinking; close that program's connection"
         )
 
 

@@ -80,6 +80,7 @@ class Parts:
     emit: Handler
     tick: Callable[[], None]  # look at the progress
     heartbeat: Heartbeat
+    complaint: Callable[[], str | None]  # what is wrong around the run, said once
     asked_to_stop: Callable[[], str | None]  # who asks, from another process; not on the loop
     hide: Callable[[str], str]  # secrets, also where a server quotes them back
     drain_sec: float
@@ -250,6 +251,8 @@ async def _watch(parts: Parts, stop: StopRequest) -> None:
         if parts.recorder.waiting > _TELL_AFTER and not told:
             parts.emit(Said(_LOCKED, warning=True))
         told = parts.recorder.waiting > _TELL_AFTER
+        if message := parts.complaint():
+            parts.emit(Said(message, warning=True))
         by = None if asked else await asyncio.to_thread(parts.asked_to_stop)
         if by is not None:
             asked = True

@@ -1,6 +1,7 @@
 """The same experiment against a real server that is not ours: llama.cpp's, in its own process."""
 
 import importlib.util
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from overnight.domain.experiment import Status
+from overnight.testing import wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -91,3 +93,25 @@ def test_a_narrative_too_long_for_a_real_server_is_a_data_error_of_its_own(study
     assert study.query("SELECT incident_id, error_category FROM v_errors") == [
         ("long", "data_error")
     ]
+
+
+def test_a_second_ctrl_c_stops_at_once_in_the_middle_of_a_call_inside_the_process(study):
+    model = {"provider": "embedded", "name": "smollm2-135m", "max_tokens": 900, "context": 2048}
+    fields = {"rationale": {"type": "string", "max_length": 800}}
+    study.data(30, words=120).configure(model=model, output={"fields": fields})
+    process = study.start("run", "study.yaml")
+    open_calls = "SELECT count(*) FROM narrative_attempts WHERE status = 'open'"
+    wait_until(lambda: study.database.exists() and is_made(study) and study.value(open_calls))
+    process.send_signal(signal.SIGINT)
+    while "Ctrl-C again stops at once" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=15)
+
+    assert process.returncode == 130
+    assert study.value("SELECT status FROM experiments") == "cancelled"
+    assert study.value(open_calls) == 0
+
+
+def is_made(study) -> bool:
+    return bool(study.query("SELECT 1 FROM sqlite_master WHERE name = 'narrative_attempts'"))

@@ -91,6 +91,12 @@ class Database:
                         raise
                     time.sleep(0.02)
 
+    @property
+    def journal_bytes(self) -> int:
+        """How large the journal beside the database is; normally some megabytes."""
+        journal = self.path.with_name(f"{self.path.name}-wal")
+        return journal.stat().st_size if journal.exists() else 0
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
