@@ -18,9 +18,11 @@ from typing import Any, Protocol
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.errors import DatabaseBusy, OvernightError, SupersededError
+from overnight.events import Waiting
 from overnight.store.database import Database
 from overnight.store.experiments import fix_peer, record_progress
 from overnight.store.ledger import close_attempts, delete_unsent, open_attempts
+from overnight.store.pauses import enter_pause
 from overnight.store.rescue import rescue_file, write_rescue
 from overnight.store.sessions import SignOfLife, fence, record_peer
 
@@ -58,7 +60,11 @@ class _Group:
     to_open: list[Job] = field(default_factory=list)
     unsent: list[int] = field(default_factory=list)
     peers: list[Peer] = field(default_factory=list)
+    pauses: list[Waiting] = field(default_factory=list)
     last: bool = False
+
+
+_Item = Attempted | list[Job] | list[int] | Peer | Waiting | None
 
 
 class Listener(Protocol):
@@ -104,9 +110,7 @@ class Recorder:
         self._progress_at = float("-inf")
         self._owes_progress = False
         # Bounded by the dispatcher, which never has more attempts open than it may.
-        self._queue: queue.SimpleQueue[Attempted | list[Job] | list[int] | Peer | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="overnight-writer", daemon=True)
         self._listener: Listener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -144,6 +148,10 @@ class Recorder:
     def hurry(self) -> None:
         """Somebody wants to stop: wait no longer for a database that is locked."""
         self._patience = _ONE_TRY
+
+    def note(self, pause: Waiting) -> None:
+        """Record that the run pauses, or goes on."""
+        self._queue.put(pause)
 
     async def finish(self) -> None:
         """Commit all that is waiting, then end the thread."""
@@ -244,6 +252,8 @@ class Recorder:
             for peer in group.peers:
                 record_peer(connection, keys.session_id, _columns(peer))
                 fix_peer(connection, keys.experiment_key, peer.served_model, peer.structured)
+            for pause in group.pauses:
+                enter_pause(connection, keys.session_id, keys.experiment_key, pause)
             completed = self._completed + n_new
             tick = time.monotonic()
             self._owes_progress = self._owes_progress or n_results > 0
@@ -262,13 +272,15 @@ class Recorder:
         return [OpenAttempt(i, job) for i, job in zip(ids, group.to_open, strict=True)]
 
 
-def _add(group: _Group, item: Attempted | list[Job] | list[int] | Peer | None) -> None:
+def _add(group: _Group, item: _Item) -> None:
     if item is None:
         group.last = True
     elif isinstance(item, Attempted):
         group.ended.append(item)
     elif isinstance(item, Peer):
         group.peers.append(item)
+    elif isinstance(item, Waiting):
+        group.pauses.append(item)
     else:
         for entry in item:
             if isinstance(entry, Job):

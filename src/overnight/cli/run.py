@@ -131,6 +131,9 @@ def resume(
     *,
     config: NewConfig = None,
     use_stored_data: UseStored = False,
+    accept_model: Annotated[
+        bool, typer.Option("--accept-model", help="Go on with another model than it began with.")
+    ] = False,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="And ask again for what ended as an error.")
     ] = False,
@@ -155,6 +158,7 @@ def resume(
         concurrency=concurrency,
         api_url=api_url,
         use_stored_data=use_stored_data,
+        accept_model=accept_model,
         retry_errors=retry_errors,
         backup=not no_backup,
     )

@@ -69,6 +69,8 @@ def show_list(views: Sequence[ExperimentView], *, as_json: bool) -> None:
 
 def _state(view: ExperimentView) -> str | Text:
     """What has crashed stands out: nobody else says that something is to be done."""
+    if view.pause is not None:
+        return Text("running (paused)", style="bold yellow")
     crashed = view.state == "running (crashed)"
     return Text(view.state, style="bold red") if crashed else view.state
 
@@ -98,7 +100,7 @@ def _status_rows(status: StatusView) -> list[list[str]]:
     reason = f" ({row['status_reason']})" if row["status_reason"] else ""
     rows = [
         ["id", view.experiment_id],
-        ["state", view.state + reason],
+        ["state", (view.pause_text or view.state) + reason],
         [
             "done",
             f"{c.completed:,} of {c.total:,} ({percent(c.completed, c.total)}): "
@@ -136,10 +138,13 @@ def _status_rows(status: StatusView) -> list[list[str]]:
 
 
 def _session_rows(status: StatusView) -> list[list[str]]:
-    sessions = status.view.summary.sessions
+    view = status.view
+    sessions = view.summary.sessions
     rows = [["sessions", f"{len(sessions)}, {sum(s.n_calls for s in sessions):,} calls"]]
     if status.worked:
         rows.append(["time worked", duration(status.worked)])
+    if view.summary.pauses:
+        rows.append(["pauses", f"{len(view.summary.pauses)}, {duration(status.paused)}"])
     if status.stood_still:
         rows.append(["stood still", f"{duration(status.stood_still)} (asleep, or stopped)"])
     return rows

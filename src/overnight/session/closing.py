@@ -11,6 +11,7 @@ from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.experiments import counts_in, get_experiment, transition, update_experiment
 from overnight.store.ledger import close_lost
+from overnight.store.pauses import close_pauses
 from overnight.store.rescue import read_in
 from overnight.store.results import label_counts
 from overnight.store.sessions import end_session, fence, runtime_of
@@ -46,6 +47,7 @@ def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Co
                 ending = Ending(Event.FAIL, f"{counts.remaining:,} narratives not yet run")
             transition(connection, key, ending.event, reason=ending.reason)
             end_session(connection, session.keys.session_id, str(ending.event), now)
+            close_pauses(connection, key)
             runtime = runtime_of(connection, key)
             update_experiment(
                 connection,
