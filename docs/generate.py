@@ -10,7 +10,7 @@ COMMANDS = (
     ("Run", ("demo", "init", "check", "run", "resume")),
     ("Watch", ("list", "status")),
     ("Use", ("show", "metrics", "export")),
-    ("Keep", ("backup",)),
+    ("Keep", ("backup", "doctor")),
 )
 _HEAD = """# Commands
 
@@ -19,7 +19,7 @@ Written by `python docs/generate.py` from the program itself; a test compares th
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | stopped; can be resumed |
+| 1 | stopped; can be resumed (`check`, `doctor`: something is wrong) |
 | 2 | wrong usage or configuration |
 | 3 | refused: state, lock, changed data, unknown id |
 | 4 | with `--strict`: completed, with error rows |

@@ -180,7 +180,7 @@ def _explanation(error: DBAPIError, path: Path) -> OvernightError:
         return UsageError(f"{path} cannot be written here ({said}); check its permissions")
     if "not a database" in said or "malformed" in said:
         return DatabaseRefused(
-            f"{path} is damaged or no SQLite database ({said}); restore a copy of it"
-            ", or name another with --db"
+            f"{path} is damaged or no SQLite database ({said}); restore a copy of it "
+            "(overnight doctor names the newest), or name another with --db"
         )
     return StoppedError(f"{path}: {said}")
