@@ -10,7 +10,7 @@ COMMANDS = (
     ("Run", ("demo", "init", "check", "run", "resume", "retry", "cancel")),
     ("Watch", ("list", "status")),
     ("Use", ("show", "metrics", "export")),
-    ("Keep", ("backup", "migrate")),
+    ("Keep", ("backup", "doctor", "migrate")),
 )
 _HEAD = """# Commands
 
