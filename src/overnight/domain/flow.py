@@ -1,8 +1,9 @@
 """How many calls may be under way: all, some, one as a probe, none. Pure: `now` is an argument.
 
-While the server answers, `allowance` grows by one with each answer up to `ceiling`: one call,
-then two, four and so on. A rate limit lets everybody rest. When narrative after narrative gets no
-answer the run pauses and sends one probe at a time, until one is answered.
+A session begins with one call, and goes on with as many as wanted once that is answered: what is
+wrong with the set-up costs one call. A rate limit lets everybody rest. When narrative after
+narrative gets no answer the run pauses and sends one probe at a time, until one is answered; then
+`allowance` grows by one with each answer: one call, then two, four and so on.
 """
 
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ class Flow:
     pause: Pause | None = None
     silent: set[int] = field(default_factory=set)  # narratives without an answer since the last
     silent_since: float | None = None
+    has_answered: bool = False  # in this session
     _lowered_at: float = float("-inf")
     _answers_at_ceiling: int = 0
 
@@ -136,9 +138,12 @@ class Flow:
         self.silent.clear()
         self.silent_since = None
         if ended is not None:
-            self.allowance = 1
+            self.allowance, self.has_answered = 1, True
             return Resumed(ended)
-        self.allowance = min(self.allowance + 1, self.ceiling)
+        self.allowance = (
+            min(self.allowance + 1, self.ceiling) if self.has_answered else self.ceiling
+        )
+        self.has_answered = True
         if self.ceiling < self.wanted:
             self._recover()
         return None
