@@ -62,6 +62,7 @@ class _Group:
     peers: list[Peer] = field(default_factory=list)
     pauses: list[Waiting] = field(default_factory=list)
     last: bool = False
+    size: int = 0  # items
 
 
 _Item = Attempted | list[Job] | list[int] | Peer | Waiting | None
@@ -107,6 +108,7 @@ class Recorder:
         self._patience = PATIENCE
         self._commit_began: float | None = None  # monotonic; None: none is under way
         self.rescued: tuple[int, Path] | None = None  # calls that could not be recorded, and where
+        self._n_put = self._n_done = 0
         self._progress_at = float("-inf")
         self._owes_progress = False
         # Bounded by the dispatcher, which never has more attempts open than it may.
@@ -124,20 +126,20 @@ class Recorder:
 
     def record(self, ended: Attempted) -> None:
         """Commit how a call ended."""
-        self._queue.put(ended)
+        self._put(ended)
 
     def open(self, jobs: list[Job]) -> None:
         """Enter the next calls; they come back to the listener as attempts that may be sent."""
-        self._queue.put(jobs)
+        self._put(jobs)
 
     def withdraw(self, unsent: list[OpenAttempt]) -> None:
         """Take attempts off the ledger that were never sent."""
         if unsent:
-            self._queue.put([attempt.attempt_id for attempt in unsent])
+            self._put([attempt.attempt_id for attempt in unsent])
 
     def meet(self, peer: Peer) -> None:
         """Record what the server says it is; the experiment keeps the first."""
-        self._queue.put(peer)
+        self._put(peer)
 
     @property
     def waiting(self) -> float:
@@ -145,18 +147,27 @@ class Recorder:
         began = self._commit_began
         return 0.0 if began is None else time.monotonic() - began
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that was handed in has been committed."""
+        return self._n_put == self._n_done
+
     def hurry(self) -> None:
         """Somebody wants to stop: wait no longer for a database that is locked."""
         self._patience = _ONE_TRY
 
     def note(self, pause: Waiting) -> None:
         """Record that the run pauses, or goes on."""
-        self._queue.put(pause)
+        self._put(pause)
 
     async def finish(self) -> None:
         """Commit all that is waiting, then end the thread."""
-        self._queue.put(None)
+        self._put(None)
         await self._finished.wait()
+
+    def _put(self, item: _Item) -> None:
+        self._n_put += 1
+        self._queue.put(item)
 
     # --- the writer thread ---------------------------------------------------------------
 
@@ -168,6 +179,7 @@ class Recorder:
                 group = self._collect()
                 opened = self._commit_patiently(group)
                 self._tell("on_commit", opened, group.ended)
+                self._n_done += group.size
         except SupersededError as error:  # another session asks for these narratives again
             self._tell("on_failure", error)
             self._await_the_last(group)
@@ -177,6 +189,7 @@ class Recorder:
             if not isinstance(error, OvernightError):
                 raise  # a bug must stop the run, not hang it
         finally:
+            self._n_done = self._n_put
             self._loop.call_soon_threadsafe(self._finished.set)
 
     def _await_the_last(self, group: _Group) -> _Group:
@@ -273,6 +286,7 @@ class Recorder:
 
 
 def _add(group: _Group, item: _Item) -> None:
+    group.size += 1
     if item is None:
         group.last = True
     elif isinstance(item, Attempted):

@@ -43,6 +43,7 @@ _LOCKED = (
     "free (for 10 minutes at the most)"
 )
 DONE = Ending(Event.FINISH)
+new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None  # tests put in one with a clock
 
 
 @dataclass(slots=True)
@@ -362,8 +363,13 @@ def run_to_end(parts: Parts, stop: StopRequest) -> Ending:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work(parts, stop))
+        return _on_a_loop(parts, stop)
     return _in_thread(parts, stop)
+
+
+def _on_a_loop(parts: Parts, stop: StopRequest) -> Ending:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(work(parts, stop))
 
 
 def _in_thread(parts: Parts, stop: StopRequest) -> Ending:
@@ -371,7 +377,7 @@ def _in_thread(parts: Parts, stop: StopRequest) -> Ending:
 
     def target() -> None:
         try:
-            result.append(asyncio.run(work(parts, stop)))
+            result.append(_on_a_loop(parts, stop))
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
             result.append(error)
 

@@ -86,6 +86,7 @@ VIEW_KEYS = {
     "created_at",
     "csv_file",
     "state",
+    "pause",
     "owner",
     "total",
     "completed",

@@ -214,6 +214,18 @@ def retry(
 
 
 @app.command(rich_help_panel=RUN)
+def reparse(name: Name = "latest", *, db: Db = None, json_: Json = False) -> None:
+    """Read unreadable replies again, after overnight has learned to; makes no call."""
+    from overnight.cli.live import watched
+    from overnight.cli.show_run import show_reparsed
+    from overnight.commands.reparse import reparse as command
+
+    with watched() as handler:
+        done = command(name, db=db, handler=handler)
+    show_reparsed(done, as_json=json_)
+
+
+@app.command(rich_help_panel=RUN)
 def cancel(
     name: Name,
     *,

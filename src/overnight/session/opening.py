@@ -3,7 +3,8 @@
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from overnight._version import __version__
@@ -56,6 +57,21 @@ def begin(
     except BaseException:
         lock.release(database.path, key)
         raise
+
+
+@contextmanager
+def hold(database: Database, experiment: Experiment) -> Iterator[None]:
+    """Own an experiment without a session, to change what is recorded of it.
+
+    Raises ExperimentOwned while another process works on it.
+    """
+    key = experiment.experiment_key
+    if not lock.acquire(database.path, key):
+        raise ExperimentOwned(_owned(database, experiment))
+    try:
+        yield
+    finally:
+        lock.release(database.path, key)
 
 
 def _as_left(database: Database, key: int, how: Opening) -> Experiment:
