@@ -124,9 +124,9 @@ def test_a_retry_of_many_hopeless_errors_is_not_stopped_as_worthless(study):
 
 def test_a_retry_of_an_unfinished_experiment_leaves_it_unfinished(study):
     with scripted_server(bad(), delay=0.05) as server:
-        study.data(40).configure(server.url)
+        study.data(120).configure(server.url)
         process = study.start("run", "study.yaml")
-        wait_until(lambda: len(server.calls) > 32)
+        wait_until(lambda: len(server.calls) > 70)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
         server.script = keyword_script
