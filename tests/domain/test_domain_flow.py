@@ -209,7 +209,7 @@ def test_whatever_happens_calls_go_on_in_finite_time_and_never_more_than_wanted(
         assert 1 <= flow.limit <= flow.ceiling <= wanted
         if flow.pause is not None and not flow.pause.is_probing:
             due = flow.look_again_at(now)
-            assert due is None or due - now <= max(LONGEST_DELAY, seconds)
+            assert due is None or due <= max(now + LONGEST_DELAY, flow.rest_until)
             assert flow.may_send(0, due if due is not None else now)
         elif flow.pause is None:
             due = flow.look_again_at(now)
