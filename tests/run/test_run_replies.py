@@ -216,12 +216,13 @@ def test_a_dead_server_burns_no_narrative(study):
         return keyword_script(call) if len(server.calls) <= 10 else Scripted(hang_up=True)
 
     with scripted_server(script) as server:
-        study.data(100).configure(server.url)
+        study.data(100).configure(server.url, run={"max_outage": 0.5})
         result = study.run()
 
     assert result.status is Status.FAILED
+    assert "no answer for" in result.reason
     assert result.counts.errors == 0
-    assert 5 <= len(server.calls) - 10 <= 5 + 4
+    assert 5 <= len(server.calls) - 10 <= 5 + 4 + 1
     with scripted_server() as revived:
         study.configure(revived.url)
         again = study.run()
