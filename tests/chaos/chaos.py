@@ -20,6 +20,7 @@ from chaos_endurance import PARTS
 from chaos_kills import Kill, live, measure
 from chaos_look import Look
 from chaos_phases import PHASES
+from chaos_states import STATES
 from chaos_study import Bench, Sizes
 
 MOST_LATER = 5  # kills after the first one of a study
@@ -29,7 +30,7 @@ def main() -> int:
     asked = _arguments()
     folder = Path(tempfile.mkdtemp(prefix="overnight-chaos-"))
     print(f"seed {asked.seed}, in {folder}", flush=True)
-    bench = Bench(folder, Sizes())
+    bench = Bench(folder, Sizes(), STATES)
     began, failures = time.monotonic(), 0
     try:
         if asked.part != "endurance":

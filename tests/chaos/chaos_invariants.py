@@ -20,7 +20,8 @@ _KNOWN = re.compile(
     r"|backups/overnight-[0-9-]+(-before-migration)?\.db".replace("ID", "[0-9a-f-]{36}")
 )
 _PASSING = re.compile(  # of a killed process; somebody removes it later
-    r"overnight\.db-journal|overnight\.db\.ID-\d+\.rescue\.jsonl|backups/overnight-.+\.db\.[0-9a-f]{8}\.partial"
+    r"overnight\.db-journal"
+    r"|overnight\.db\.ID-\d+\.rescue\.jsonl|backups/overnight-.+\.db\.[0-9a-f]{8}\.partial"
     r"|exports/ID/\.export-[^/]+\.partial(/.+)?".replace("ID", "[0-9a-f-]{36}")
 )
 

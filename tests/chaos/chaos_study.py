@@ -6,13 +6,12 @@ import json
 import os
 import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +22,6 @@ CONCURRENCY = 8
 AHEAD = 16
 DELAY = 0.01  # seconds before each reply
 _CASE = re.compile(r"Case (\d+) ")
-_OLDER = Path(__file__).parent.parent / "store" / "older" / "schema_1.sql"
 _IMPATIENT = (
     "import overnight.record as r; r.PATIENCE = 1.0; from overnight.cli import main; main()"
 )
@@ -107,6 +105,14 @@ class Study:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """How far a study may have come, and how it comes there."""
+
+    kind: str
+    reach: Callable[["Bench", Study], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """A study as it was, to begin from again."""
 
@@ -120,8 +126,9 @@ class Saved:
 class Bench:
     """A data file, a server, and one study at a time over them."""
 
-    def __init__(self, folder: Path, sizes: Sizes) -> None:
+    def __init__(self, folder: Path, sizes: Sizes, states: Mapping[str, State]) -> None:
         self.folder, self.sizes = folder, sizes
+        self._states = states
         self.study: Study | None = None
         self.life = 1.0  # seconds that a whole run takes
         self._saved: dict[str, Saved] = {}
@@ -160,10 +167,10 @@ class Bench:
         """A study that has come so far as its name says; made the first time it is wanted."""
         if name == "new":
             return self.new("small")
-        kind, make = _STATES[name]
         if name not in self._saved:
-            study = self.new(kind)
-            make(self, study)
+            state = self._states[name]
+            study = self.new(state.kind)
+            state.reach(self, study)
             self.quiet()
             self._saved[name] = self.keep(study, name)
         return self.back_to(self._saved[name])
@@ -231,76 +238,6 @@ def configure(
         "run": {"seed": SEED, "concurrency": concurrency, "max_narratives": study.limit},
     }
     (study.folder / "study.yaml").write_text(json.dumps(tree), encoding="utf-8")  # JSON is YAML
-
-
-# --- how far a study may have come ---------------------------------------------------------------
-
-
-def _half(_bench: Bench, study: Study) -> None:
-    """Killed in the middle."""
-    _until(study, "run", study.limit // 2).kill()
-    study.n_kills = 1
-    study.stop_all()
-
-
-def _nearly(_bench: Bench, study: Study) -> None:
-    """Interrupted shortly before its end: many results, few calls that remain."""
-    process = _until(study, "run", study.limit - 60)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
-
-
-def _until(study: Study, verb: str, n: int) -> subprocess.Popen[bytes]:
-    process = study.start(verb, "study.yaml")
-    wait_until(lambda: study.n_calls >= n or process.poll() is not None, seconds=240)
-    assert process.poll() is None, "it ended too early"
-    return process
-
-
-def _rescue(_bench: Bench, study: Study) -> None:
-    """Died with answers that it could not record, for the database was locked."""
-    process = study.start_impatient("run", "study.yaml")
-    wait_until(lambda: study.n_calls >= study.limit // 2)
-    with locked(study.database):
-        wait_until(lambda: b"could not be recorded" in study.said.read_bytes())
-        process.kill()
-        process.wait()
-    study.n_kills = 1
-    assert list(study.folder.glob("*.rescue.jsonl"))
-
-
-def _older(bench: Bench, study: Study) -> None:
-    """Half done, by an older version."""
-    _half(bench, study)
-    bench.quiet()
-    new, old = study.database, study.folder / "older.db"
-    with contextlib.closing(sqlite3.connect(old)) as connection:
-        connection.executescript(_OLDER.read_text(encoding="utf-8"))
-        connection.execute("ATTACH ? AS new", (str(new),))
-        for (table,) in connection.execute(
-            "SELECT name FROM main.sqlite_master WHERE type = 'table'"
-        ).fetchall():
-            columns = ", ".join(
-                name
-                for (name,) in connection.execute(
-                    f"SELECT name FROM pragma_table_info('{table}', 'main')"
-                )
-            )
-            connection.execute(
-                f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}"
-            )
-        connection.commit()
-    for suffix in ("", "-wal", "-shm"):
-        new.with_name(new.name + suffix).unlink(missing_ok=True)
-    old.rename(new)
-
-
-_STATES: dict[str, tuple[str, Callable[[Bench, Study], None]]] = {
-    "half": ("small", _half),
-    "nearly": ("large", _nearly),
-    "rescue": ("small", _rescue),
-    "older": ("small", _older),
-}
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import pytest
 from chaos_kills import live, measure
 from chaos_look import Look
 from chaos_phases import PHASES
+from chaos_states import STATES
 from chaos_study import Bench, Sizes
 
 SEED = 20261124  # the moments are drawn from it: another one finds other things, see `make chaos`
@@ -21,7 +22,7 @@ LIVES = [  # what follows on what, in one study
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory) -> Iterator[Bench]:
     """Small studies, but a file that takes a while to load."""
-    made = Bench(tmp_path_factory.mktemp("chaos"), Sizes(small=48, large=600))
+    made = Bench(tmp_path_factory.mktemp("chaos"), Sizes(small=48, large=600), STATES)
     yield made
     made.close()
 
