@@ -13,7 +13,7 @@ from chaos_phases import BACKUP, EXPORT, LATER, PHASES, RESUME, RUN, Phase
 from chaos_study import DELAY, Bench, Study
 
 _PATIENCE = 120.0  # seconds in which a condition must hold, or the process end
-_TRIES = 6  # before a phase is given up whose process always ends before the kill
+_TRIES = 10  # before a phase is given up whose process always ends before the kill
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
 """What is on disk at one moment, as another program reads it."""
 
 import contextlib
+import shutil
 import sqlite3
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,13 +54,30 @@ def look(study: Study) -> Look:
     seen = Look(files=_files(study.folder))
     if not study.database.exists():
         return seen
-    uri = f"{study.database.as_uri()}?mode=ro"
-    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=30)) as reader:
+    with _reader(study) as reader:
         reader.execute("BEGIN")
         seen.version = reader.execute("PRAGMA user_version").fetchone()[0]
         if seen.version:
             _read(reader, seen)
     return seen
+
+
+@contextlib.contextmanager
+def _reader(study: Study) -> Iterator[sqlite3.Connection]:
+    """The database, or a copy where it was killed on its way into WAL.
+
+    Then somebody who may write has to undo what was begun; that is left to the next command.
+    """
+    if study.database.with_name("overnight.db-journal").exists():
+        with tempfile.TemporaryDirectory(dir=study.said.parent) as folder:
+            for file in study.folder.glob("overnight.db*"):
+                shutil.copy(file, folder)
+            with contextlib.closing(sqlite3.connect(Path(folder) / "overnight.db")) as reader:
+                yield reader
+        return
+    uri = f"{study.database.as_uri()}?mode=ro"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=30)) as reader:
+        yield reader
 
 
 def _read(reader: sqlite3.Connection, seen: Look) -> None:
