@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - for users without SQLAlchemy
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from overnight.errors import (
@@ -25,6 +25,7 @@ from overnight.errors import (
 )
 from overnight.private import private_folder
 from overnight.store.filesystem import refuse_network_drive
+from overnight.store.hot import HotConnection
 from overnight.store.migrations import create_schema, migrate_schema
 from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
 from overnight.store.shelf import backups_of
@@ -48,13 +49,13 @@ class Database:
         self._engine = _engine(path)
 
     @contextmanager
-    def write(self, *, patience: float = PATIENCE) -> Iterator[Connection]:
+    def write(self) -> Iterator[Connection]:
         """One immediate transaction: all of it is committed at the end, or nothing.
 
-        Raises DatabaseBusy if another program keeps the database locked for `patience` seconds;
-        then nothing of the block has been carried out.
+        Raises DatabaseBusy if another program keeps the database locked for too long; then
+        nothing of the block has been carried out.
         """
-        with self._transaction("BEGIN IMMEDIATE", patience) as connection:
+        with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
     @contextmanager
@@ -64,17 +65,19 @@ class Database:
             yield connection
 
     @contextmanager
-    def _transaction(self, begin: str, patience: float = PATIENCE) -> Iterator[Connection]:
-        with _explained(self.path, patience), self._engine.connect() as connection:
-            if patience != PATIENCE:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(patience * 1000)}")
-            try:
-                connection.exec_driver_sql(begin)
-            finally:
-                if patience != PATIENCE:
-                    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        with _explained(self.path), self._engine.connect() as connection:
+            connection.exec_driver_sql(begin)
             yield connection  # when this raises, returning the connection rolls back
             connection.exec_driver_sql("COMMIT")
+
+    @contextmanager
+    def writer(self) -> Iterator["Writer"]:
+        """A connection for one thread that writes all the time."""
+        with self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - what the engine is made for
+            yield Writer(HotConnection(raw), self.path)
 
     def use_wal(self) -> None:
         """Let readers and a writer work side by side; the file remembers it.
@@ -100,6 +103,22 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+class Writer:
+    """Makes transactions on a connection of its own; see `Database.write`."""
+
+    def __init__(self, hot: HotConnection, path: Path) -> None:
+        self._hot, self._path = hot, path
+
+    @contextmanager
+    def write(self, patience: float) -> Iterator[HotConnection]:
+        """One immediate transaction: all of it is committed at the end, or nothing.
+
+        Raises DatabaseBusy if another program keeps the database locked for `patience` seconds.
+        """
+        with _explained(self._path, patience), self._hot.transaction(patience) as connection:
+            yield connection
 
 
 BeforeUpgrade = Callable[["Database"], None]
@@ -211,11 +230,12 @@ def _explained(path: Path, patience: float = PATIENCE) -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        raise _explanation(error, path, patience) from error
+        raise _explanation(str(error.orig), path, patience) from error
+    except sqlite3.Error as error:
+        raise _explanation(str(error), path, patience) from error
 
 
-def _explanation(error: DBAPIError, path: Path, patience: float) -> OvernightError:
-    said = str(error.orig)
+def _explanation(said: str, path: Path, patience: float) -> OvernightError:
     if "disk is full" in said or "disk I/O error" in said:
         return NoRoom(
             f"the disk that holds {path} is full or failing ({said}; {_room(path)} free); make "
