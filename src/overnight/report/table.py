@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from overnight.report.metrics import Metrics, Proportion, Scores
+from overnight.report.metrics import Metrics, Scores
+from overnight.report.statistics.estimate import Proportion
 
 Row = list[str]
 
