@@ -37,8 +37,8 @@ def show(
 @app.command(rich_help_panel=USE)
 def metrics(name: Name = "latest", *, db: Db = None, json_: Json = False) -> None:
     """The answers measured against the labels, with 95 % intervals."""
-    from overnight.cli.show import show_metrics
-    from overnight.commands.results import metrics as command
+    from overnight.cli.show_metrics import show_metrics
+    from overnight.commands.evaluate import evaluate as command
 
     show_metrics(command(name, db=db), as_json=json_)
 

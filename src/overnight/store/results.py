@@ -9,6 +9,8 @@ from sqlalchemy import text
 from overnight.domain.agreement import Verdict, verdict
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.counts import ExperimentCounts, LabelCount
+from overnight.domain.experiment import Experiment
+from overnight.domain.judgement import Judgement
 from overnight.domain.narrative import as_binary
 from overnight.domain.result import Result
 from overnight.store.database import Database
@@ -62,6 +64,43 @@ def iterate_results(
         if len(rows) < _PAGE_SIZE:
             return
         after = rows[-1][0]
+
+
+_JUDGED = """
+    SELECT n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.primary_value,
+           r.confidence, r.error_category, r.result_id IS NOT NULL, n.text_sha256
+    FROM narratives n
+    LEFT JOIN results r ON r.experiment_key = :experiment AND r.narrative_id = n.narrative_id
+    WHERE n.dataset_id = :dataset AND n.row_num <= :total
+      AND (n.incident_id, n.narrative_type) > (:incident, :type)
+    ORDER BY n.incident_id, n.narrative_type
+    LIMIT :size"""
+
+
+def iterate_judgements(database: Database, experiment: Experiment) -> Iterator[Judgement]:
+    """Every narrative that the experiment covers, those of a case together, ordered by key.
+
+    The order is that of Python's strings, too. A page per transaction, so memory stays flat.
+    """
+    query = text(_JUDGED)
+    incident = type_ = ""  # no key is empty: empty ones are left out at loading
+    while True:
+        with database.read() as connection:
+            rows = connection.execute(
+                query,
+                {
+                    "experiment": experiment.experiment_key,
+                    "dataset": experiment.dataset_id,
+                    "total": experiment.n_total,
+                    "incident": incident,
+                    "type": type_,
+                    "size": _PAGE_SIZE,
+                },
+            ).all()
+        yield from map(Judgement._make, rows)
+        if len(rows) < _PAGE_SIZE:
+            return
+        incident, type_ = rows[-1][1:3]
 
 
 def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database row

@@ -1,7 +1,7 @@
 """A figure with its interval, and the closed forms that several figures share."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -105,13 +105,14 @@ def _share(log_odds: float) -> float:
     return math.exp(log_odds) / (1 + math.exp(log_odds))
 
 
-def spread_of_sums(sums: Mapping[float, int]) -> float:
+def spread_of_sums(sums: Iterable[tuple[float, int]]) -> float:
     """The variance of a linear statistic from the sums of its influences in each case.
 
-    `sums` counts the cases with each sum. The sandwich of cases (Liang and Zeger 1986) with the
-    usual factor G / (G - 1) for G cases; 0 for fewer than two.
+    `sums` says how many cases have each sum. The sandwich of cases (Liang and Zeger 1986) with
+    the usual factor G / (G - 1) for G cases; 0 for fewer than two.
     """
-    cases = sum(sums.values())
-    if cases < 2:  # noqa: PLR2004 - one case shows no variation
-        return 0.0
-    return cases / (cases - 1) * math.fsum(n * value * value for value, n in sums.items())
+    cases, squares = 0, 0.0
+    for value, n in sums:
+        cases += n
+        squares += n * value * value
+    return cases / (cases - 1) * squares if cases > 1 else 0.0

@@ -57,7 +57,7 @@ def difference(profiles: Mapping[tuple[Pair, ...], int]) -> Estimate:
     sums = Counter[float]()
     for (gain, size), cases in gains.items():
         sums[(gain - value * size) / n] += cases
-    return linearised(value, spread_of_sums(sums), n)
+    return linearised(value, spread_of_sums(sums.items()), n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

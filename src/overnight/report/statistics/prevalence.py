@@ -105,7 +105,7 @@ def _variance(profiles: Profiles, influence: Mapping[Judged, float]) -> float:
     for case, n in profiles.items():
         if case:
             sums[sum(influence.get(judged, 0.0) for judged in case)] += n
-    return spread_of_sums(sums)
+    return spread_of_sums(sums.items())
 
 
 def _none(problem: str) -> Share:
