@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from test_report_statistics import data
+import statistics_data as data
 
 from overnight.report.statistics.estimate import Z95, wilson
 from overnight.report.statistics.prevalence import Judged, prevalence

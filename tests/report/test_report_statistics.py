@@ -1,6 +1,5 @@
 """Each figure against an independent implementation, or a published worked example."""
 
-import importlib.util
 import json
 import random
 from collections import Counter
@@ -8,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import statistics_data as data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,16 +32,6 @@ from overnight.report.statistics.ranking import Scored, rank
 
 HERE = Path(__file__).resolve().parent
 REFERENCE = json.loads((HERE / "reference" / "reference.json").read_text())
-
-
-def invented():
-    spec = importlib.util.spec_from_file_location("invented", HERE / "statistics_data.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-data = invented()
 
 
 def scored(rows, per_case=1):

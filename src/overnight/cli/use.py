@@ -1,11 +1,11 @@
 """Use: answers, metrics, files. Heavy imports wait until a command runs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from overnight.cli.options import USE, Db, Json, Name, WithText, app
+from overnight.cli.options import USE, Db, Json, Limit, Name, WithText, app
 
 
 @app.command(rich_help_panel=USE)
@@ -16,22 +16,38 @@ def show(
         bool, typer.Option("--left-out", help="The rows of the data file that were not used.")
     ] = False,
     errors: Annotated[bool, typer.Option("--errors", help="Only results that are errors.")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="Rows at the most; 0 for all.")] = 20,
+    wrong: Annotated[
+        Literal["fp", "fn", "any"] | None,
+        typer.Option(help="Only wrong answers: false positives, false negatives, or any."),
+    ] = None,
+    disagree: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Narratives that two experiments answer differently."),
+    ] = None,
+    limit: Limit = 20,
     with_text: WithText = False,
     db: Db = None,
     json_: Json = False,
 ) -> None:
     """The answers themselves, or the rows that were left out."""
-    from overnight.cli.show import show_left_out, show_results
     from overnight.commands import results
+
+    if disagree:
+        from overnight.cli.show_compare import show_disagreements
+        from overnight.commands.compare import disagreements
+
+        found = disagreements(*disagree, db=db, limit=limit, with_text=with_text)
+        show_disagreements(found, as_json=json_)
+        return
+    from overnight.cli.show import show_left_out, show_results
 
     if left_out:
         rows = results.left_out_rows(name, db=db)
         show_left_out(rows, limit=limit, with_text=with_text, as_json=json_)
     else:
-        found = results.results(name, db=db, with_text=with_text, errors_only=errors)
+        chosen = results.results(name, db=db, with_text=with_text, errors_only=errors, wrong=wrong)
         spec = results.declared(name, db=db)
-        show_results(found, spec, limit=limit, with_text=with_text, as_json=json_)
+        show_results(chosen, spec, limit=limit, with_text=with_text, as_json=json_)
 
 
 @app.command(rich_help_panel=USE)
@@ -41,6 +57,54 @@ def metrics(name: Name = "latest", *, db: Db = None, json_: Json = False) -> Non
     from overnight.commands.evaluate import evaluate as command
 
     show_metrics(command(name, db=db), as_json=json_)
+
+
+@app.command(rich_help_panel=USE)
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="A B [C ...]", help="Ids, beginnings of ids, or latest."),
+    ],
+    *,
+    limit: Limit = 20,
+    with_text: WithText = False,
+    db: Db = None,
+    json_: Json = False,
+) -> None:
+    """Experiments side by side: settings, figures, and where their answers differ."""
+    from overnight.cli.show_compare import show_comparison
+    from overnight.commands.compare import compare as command
+
+    found = command(names, db=db, limit=limit, with_text=with_text)
+    show_comparison(found, as_json=json_)
+
+
+@app.command(rich_help_panel=USE)
+def prevalence(
+    name: Name = "latest",
+    *,
+    labels: Annotated[
+        Literal["random", "within-type", "unknown"],
+        typer.Option(
+            help="How the labelled narratives were chosen: at random from all, at random within "
+            "each narrative type, or it is not known."
+        ),
+    ] = "unknown",
+    by: Annotated[
+        Literal["type"] | None, typer.Option(help="Also for each narrative type.")
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option(metavar="VALUE", help="The value of an enum to count.")
+    ] = None,
+    db: Db = None,
+    json_: Json = False,
+) -> None:
+    """The share of yes in truth, corrected by the labels for the errors of the machine."""
+    from overnight.cli.show_compare import show_shares
+    from overnight.commands.prevalence import prevalence as command
+
+    found = command(name, db=db, labels=labels, of=of)
+    show_shares(found, by_type=by == "type", as_json=json_)
 
 
 @app.command(rich_help_panel=USE)

@@ -3,19 +3,16 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from overnight.report.evaluation import Evaluation, Figure
+from overnight.report.evaluation import Evaluation
 from overnight.report.statistics.agreement import Agreement
-from overnight.report.statistics.ranking import Threshold
 from overnight.report.statistics.resample import REPLICATES, SEED
 
 
 def plain(value: object) -> object:
-    """Dataclasses, mappings and sequences as objects and arrays; a figure in one object."""
-    if isinstance(value, Figure):
-        rest = {"if_errors_wrong": value.if_errors_wrong, "if_errors_right": value.if_errors_right}
-        return {**_fields(value.estimate), **rest, "by_case": plain(value.by_case)}
-    if isinstance(value, Threshold):
-        return {**_fields(value), "optimistic": True}
+    """Dataclasses, mappings and sequences as objects and arrays.
+
+    An attribute `estimate` is not nested: value, low and high stand beside what belongs to them.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _fields(value)
     if isinstance(value, Mapping):
@@ -26,8 +23,11 @@ def plain(value: object) -> object:
 
 
 def _fields(value: object) -> dict[str, object]:
-    names = [field.name for field in dataclasses.fields(value)]  # type: ignore[arg-type]
-    return {name: plain(getattr(value, name)) for name in names}
+    found: dict[str, object] = {}
+    for field in dataclasses.fields(value):  # type: ignore[arg-type]
+        part = getattr(value, field.name)
+        found |= _fields(part) if field.name == "estimate" else {field.name: plain(part)}
+    return found
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, object]:

@@ -130,15 +130,15 @@ def _seen(
 
 
 def _look(one: Judgement, primary: AnswerField | None) -> Seen:
-    gold = _word(primary, one.label)
-    said = _word(primary, one.primary) if one.error_category is None else None
+    gold = word_of(primary, one.label)
+    said = word_of(primary, one.primary) if one.error_category is None else None
     if primary is not None and primary.type not in ("boolean", "enum"):
         said = None if said is None else gold == said
         gold = None if gold is None else True
     return Seen(one.narrative_type, gold, said, _state(one, said))
 
 
-def _word(primary: AnswerField | None, text: str | None) -> Word:
+def word_of(primary: AnswerField | None, text: str | None) -> Word:
     """A label or an answer as it is compared; a blank one is none."""
     if primary is None or text is None or not text.strip():
         return None

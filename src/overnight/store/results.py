@@ -1,10 +1,10 @@
 """Results read back: row by row for exports, counted for metrics."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 
 from overnight.domain.agreement import Verdict, verdict
 from overnight.domain.answer import AnswerSpec
@@ -38,8 +38,12 @@ def iterate_results(
     *,
     with_text: bool = False,
     errors_only: bool = False,
+    wanted: Callable[[Verdict], bool] | None = None,
 ) -> Iterator[Result]:
-    """Every result in dataset order; a page per transaction, so memory stays flat."""
+    """Every result in dataset order; a page per transaction, so memory stays flat.
+
+    With `wanted`, only answers of which their label says something that is wanted.
+    """
     query = text(
         _PAGE.format(
             only="AND r.error_category IS NOT NULL" if errors_only else "",
@@ -60,7 +64,10 @@ def iterate_results(
                 },
             ).all()
         for row in rows:
-            yield _result(row, spec)
+            if wanted is None or (
+                row[7] is None and wanted(verdict(spec.primary_field, row[3], row[6]))
+            ):
+                yield _result(row, spec)
         if len(rows) < _PAGE_SIZE:
             return
         after = rows[-1][0]
@@ -101,6 +108,21 @@ def iterate_judgements(database: Database, experiment: Experiment) -> Iterator[J
         if len(rows) < _PAGE_SIZE:
             return
         incident, type_ = rows[-1][1:3]
+
+
+def texts_of(database: Database, dataset_id: int, row_nums: Sequence[int]) -> dict[int, str]:
+    """The narratives with these row numbers."""
+    query = text(
+        "SELECT row_num, narrative_text FROM narratives"
+        " WHERE dataset_id = :dataset AND row_num IN :rows"
+    ).bindparams(bindparam("rows", expanding=True))
+    found: dict[int, str] = {}
+    for start in range(0, len(row_nums), _PAGE_SIZE):
+        page = list(row_nums[start : start + _PAGE_SIZE])
+        with database.read() as connection:
+            rows = connection.execute(query, {"dataset": dataset_id, "rows": page}).all()
+        found |= {int(row_num): str(narrative) for row_num, narrative in rows}
+    return found
 
 
 def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database row

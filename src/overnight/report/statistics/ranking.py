@@ -37,6 +37,7 @@ class Threshold:
     recall: float
     specificity: float
     precision: float
+    optimistic: bool = True  # always; whoever reads the numbers alone must see it
 
 
 @dataclass(frozen=True, slots=True)
