@@ -1,9 +1,11 @@
 """The bootstrap by case: exact draws, repeatable, quick, and the intervals of SciPy."""
 
 import random
+import runpy
 import time
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -111,6 +113,14 @@ def test_bca_without_bias_and_skewness_is_the_percentile_interval():
 
 def test_thousands_of_profiles_get_fewer_replicates():
     assert (replicates_for(14), replicates_for(1500), replicates_for(10**6)) == (2000, 1000, 500)
+
+
+def test_the_simulation_of_coverage_runs(capsys):
+    """tests/chaos/coverage.py takes a minute and is not run here, but it must not rot."""
+    script = Path(__file__).resolve().parent.parent / "chaos" / "coverage.py"
+    simulation = runpy.run_path(str(script), run_name="simulation")
+    assert simulation["main"](2) in (0, 1)
+    assert "PPI++, random" in capsys.readouterr().out
 
 
 def test_35000_narratives_take_well_under_some_seconds():

@@ -181,6 +181,13 @@ def test_without_case_labels_the_rule_is_applied_to_the_labels_too():
     assert evaluation.by_case["any"].ranking.auc.value == 1.0  # 0.9 against 0.6
 
 
+def test_few_of_the_rarer_label_are_named():
+    rows = [judgement(f"{i:04}", label=str(int(i < 30)), said="1") for i in range(300)]
+    assert evaluated(rows).overall.few == (30, "yes")
+    rows = [judgement(f"{i:04}", label=str(int(i < 100)), said="1") for i in range(300)]
+    assert evaluated(rows).overall.few is None
+
+
 def test_single_narratives_make_no_table_of_cases():
     evaluation = evaluated([judgement("a", label="1", said="1")])
     assert evaluation.by_case == {}

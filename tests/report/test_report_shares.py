@@ -6,7 +6,7 @@ import pytest
 from test_report_comparison import judgement
 
 from overnight.domain.answer import DEFAULT_ANSWER, AnswerField
-from overnight.report.shares import ASSUMES, TITLES, shares, shares_json, shares_table
+from overnight.report.shares import ASSUMES, TITLES, caution, shares, shares_json, shares_table
 from overnight.report.tally import tally
 
 ROWS = [
@@ -26,7 +26,8 @@ def of(rows=ROWS, labels="random", value=None, field=DEFAULT_ANSWER.primary_fiel
 
 def test_what_was_not_asked_does_not_count_and_what_failed_does():
     found = of().overall
-    assert (found.n, found.n_labelled, found.n_errors) == (181, 51, 1)
+    assert (found.n, found.n_labelled, found.n_labelled_yes, found.n_errors) == (181, 51, 11, 1)
+    assert caution(found).startswith("Only 11 ")
     assert found.naive.estimate.n == 180
     assert found.labelled_only.estimate.value == pytest.approx(11 / 51)
 

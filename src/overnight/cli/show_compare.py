@@ -14,7 +14,7 @@ from overnight.report.comparison import Comparison, Differing
 from overnight.report.evaluation_table import agreement_rows, figure_rows, p_value, shown
 from overnight.report.metrics import metrics_json
 from overnight.report.plain import evaluation_json, plain
-from overnight.report.shares import ASSUMES, CLAIMS, TITLES, shares_json, shares_table
+from overnight.report.shares import ASSUMES, CLAIMS, TITLES, caution, shares_json, shares_table
 from overnight.report.table import confusion_rows, count_rows
 
 _LONGEST_VALUE = 60
@@ -186,6 +186,9 @@ def show_shares(found: Estimated, *, by_type: bool, as_json: bool) -> None:
     for name, title in TITLES.items():
         out.print(f"{title}: {ASSUMES[name]}")
     out.print(f"\n{CLAIMS[found.shares.labels]}", style="yellow")
+    few = caution(found.shares.overall)
+    if few:
+        out.print(few, style="yellow")
     out.print(
         "In brackets: 95 % intervals, narratives of one case counting together. All but the naive "
         "share count a narrative without an answer as no, labelled or not, and correct for it.",

@@ -86,6 +86,12 @@ def _sentences(found: Evaluation) -> list[str]:
             "Wilson takes the narratives of a case as independent; with cases resampled, the "
             f"interval of accuracy is [{number(low)}, {number(high)}]."
         )
+    few = found.overall.few
+    if few:
+        said.append(
+            f"Only {few[0]:,} of the measured are labelled {few[1]}: intervals that rest on them "
+            "are rough, and that of ROC AUC is too narrow."
+        )
     best = found.overall.ranking.best_f1 if found.overall.ranking else None
     if best:
         said.append(

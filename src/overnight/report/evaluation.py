@@ -18,6 +18,7 @@ from overnight.report.statistics.ranking import Ranking, Scored, rank
 from overnight.report.statistics.resample import Profile, added, bootstrap
 from overnight.report.tally import CaseSeen, Seen, Tally, gold_of_case
 
+FEW = 80  # with fewer, the intervals of AUC were seen to miss too often: tests/chaos/coverage.py
 _MOST_SOURCES = 6  # types; beyond, pairs of them are too many to read
 _Select = Callable[[CaseSeen], Iterable[Seen]]
 
@@ -53,6 +54,15 @@ class Group:
     calibration: Calibration | None = None
     classes: Classes | None = None
     amounts: Amounts | None = None
+
+    @property
+    def few(self) -> tuple[int, str] | None:
+        """How many have the rarer label, and which, where these are too few for good intervals."""
+        if self.confusion is None:
+            return None
+        yes = self.confusion.tp + self.confusion.fn
+        rarer = min((yes, "yes"), (self.measured - yes, "no"))
+        return rarer if 0 < rarer[0] < FEW else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from overnight.report.statistics.prevalence import Judged, Labels, Prevalence, S
 from overnight.report.table import Row
 from overnight.report.tally import Seen, Tally
 
+FEW = 30
 TITLES = {
     "naive": "naive: yes among the answers",
     "labelled_only": "labelled narratives only",
@@ -107,6 +108,7 @@ def shares_table(found: Shares, *, by_type: bool) -> list[Row]:
         ["", *columns],
         ["narratives asked", *(f"{one.n:,}" for one in groups)],
         ["labelled", *(f"{one.n_labelled:,}" for one in groups)],
+        ["labelled yes", *(f"{one.n_labelled_yes:,}" for one in groups)],
         ["without an answer", *(f"{one.n_errors:,}" for one in groups)],
         *(
             [title, *(_cell(getattr(one, name)) for one in groups)]
@@ -114,6 +116,17 @@ def shares_table(found: Shares, *, by_type: bool) -> list[Row]:
         ),
         ["naive, if errors were all no / yes", *(_bounds(one) for one in groups)],
     ]
+
+
+def caution(found: Prevalence) -> str | None:
+    """What must be said where few are labelled yes, or no."""
+    fewest = min(found.n_labelled_yes, found.n_labelled - found.n_labelled_yes)
+    if fewest >= FEW:
+        return None
+    return (
+        f"Only {fewest:,} labelled narratives are of the rarer kind: with fewer than {FEW} the "
+        "intervals hold the truth less often than in 95 of 100 studies."
+    )
 
 
 def _cell(share: Share) -> str:

@@ -67,6 +67,7 @@ class Prevalence:
 
     n: int
     n_labelled: int
+    n_labelled_yes: int
     n_errors: int
     naive: Share
     labelled_only: Share
@@ -91,6 +92,7 @@ def prevalence(profiles: Profiles, *, by_stratum: bool = False) -> Prevalence:
     return Prevalence(
         n=total,
         n_labelled=sum(n for judged, n in counts.items() if judged.gold is not None),
+        n_labelled_yes=sum(n for judged, n in counts.items() if judged.gold),
         n_errors=errors,
         naive=_naive(profiles, counts),
         labelled_only=_mean(profiles, counts, by_stratum=by_stratum, tuned=False),
