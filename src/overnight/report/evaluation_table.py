@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from overnight.report.evaluation import Evaluation, Figure, Group
+from overnight.report.evaluation import Evaluation
+from overnight.report.group import Figure, Group
 from overnight.report.metrics import Metrics
 from overnight.report.statistics.agreement import Agreement
 from overnight.report.statistics.estimate import Estimate
