@@ -18,6 +18,7 @@ _ADD = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (dataset_id, incident_id, narrative_type) DO NOTHING"""
 _DROP_CHUNK = 5000
+FROM_R = "R"  # the layout of a dataset that the earlier R implementation had loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +29,26 @@ class Dataset:
     checksum: str
     mapping_json: str
     data_source: str
+    layout: str
     n_narratives: int
     n_left_out: int
     odd_labels: Mapping[str, int]
 
 
 _COLUMNS = (
-    "dataset_id, data_checksum, mapping_json, data_source, n_narratives, n_left_out,"
+    "dataset_id, data_checksum, mapping_json, data_source, layout, n_narratives, n_left_out,"
     " odd_labels_json"
 )
 
 
 def _dataset(row: Sequence[Any]) -> Dataset:
-    dataset_id, checksum, mapping, source, n_narratives, n_left_out, odd_labels = row
+    dataset_id, checksum, mapping, source, layout, n_narratives, n_left_out, odd_labels = row
     return Dataset(
         dataset_id=dataset_id,
         checksum=checksum,
         mapping_json=mapping,
         data_source=source,
+        layout=layout,
         n_narratives=n_narratives,
         n_left_out=n_left_out,
         odd_labels=json.loads(odd_labels or "{}"),
