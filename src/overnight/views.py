@@ -70,6 +70,7 @@ class ExperimentView:
     counts: Counts
     last_alive: datetime | None
     summary: Summary
+    is_alive: bool = False  # whether a process works on it
 
 
 def view_experiment(database: Database, experiment: Experiment) -> ExperimentView:
@@ -95,6 +96,7 @@ def view_experiment(database: Database, experiment: Experiment) -> ExperimentVie
         ),
         last_alive=from_text(last.last_seen_at) if last else None,
         summary=summary,
+        is_alive=alive,
     )
 
 

@@ -21,7 +21,7 @@ from overnight.store.schema import APPLICATION_ID
 from r_world import COMPLETED, RUNNING, RDatabase
 
 KILLS = int(os.environ.get("OVERNIGHT_KILLS", "5"))
-N = 10_000
+N = 5_000
 _CHILD = """
 import sys
 from pathlib import Path

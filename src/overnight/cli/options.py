@@ -39,6 +39,7 @@ Strict = Annotated[
 WithText = Annotated[
     bool, typer.Option("--with-text", help="With the narratives and raw replies: sensitive.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Delete without asking.")]
 NoBackup = Annotated[
     bool, typer.Option("--no-backup", help="Without a copy of the database beforehand.")
 ]

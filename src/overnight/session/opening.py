@@ -11,7 +11,13 @@ from overnight.clock import Heartbeat
 from overnight.config import Config
 from overnight.config.binding import binding_digest
 from overnight.domain.experiment import Event, Experiment, Status, Workload
-from overnight.errors import AlreadyCompleted, DataChanged, ExperimentOwned, OvernightError
+from overnight.errors import (
+    AlreadyCompleted,
+    DataChanged,
+    ExperimentOwned,
+    OvernightError,
+    RefusedError,
+)
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
 from overnight.record import SessionKeys
@@ -24,6 +30,7 @@ from overnight.store.datasets import get_dataset
 from overnight.store.experiments import counts_in, get_experiment, transition, update_experiment
 from overnight.store.ledger import close_lost
 from overnight.store.remaining import error_narratives
+from overnight.store.removal import BEING_DELETED
 from overnight.store.rescue import read_in
 from overnight.store.sessions import end_dead_sessions, is_first, last_session, open_session
 from overnight.store.times import as_text
@@ -58,8 +65,14 @@ def begin(
 
 
 def _as_left(database: Database, key: int, how: Opening) -> Experiment:
-    """The experiment as its last owner left it. Raises AlreadyCompleted."""
+    """The experiment as its last owner left it. Raises AlreadyCompleted, RefusedError."""
     experiment = get_experiment(database, key)
+    if experiment.status_reason == BEING_DELETED:
+        short = experiment.experiment_id[:8]
+        raise RefusedError(
+            f"{short} ({experiment.name}) was being deleted when that was broken off; to finish: "
+            f"overnight purge {short}. To begin anew: overnight run CONFIG --new"
+        )
     if experiment.status is Status.COMPLETED and not how.total and not how.retry:
         raise AlreadyCompleted(experiment.experiment_id, experiment.name)
     return experiment

@@ -38,6 +38,7 @@ _PRAGMAS = (
     f"busy_timeout = {int(PATIENCE * 1000)}",
     f"journal_size_limit = {64 * 1024 * 1024}",
     "temp_store = MEMORY",
+    "secure_delete = ON",  # what is deleted is overwritten: narratives are sensitive
 )
 
 
@@ -57,6 +58,23 @@ class Database:
         """
         with self._transaction("BEGIN IMMEDIATE", patience) as connection:
             yield connection
+
+    @contextmanager
+    def remove(self) -> Iterator[Connection]:
+        """Like `write`, for deleting rows that nothing points to, as the caller has seen.
+
+        SQLite would look for pointers in tables without an index for it: hours at a million rows.
+        """
+        with _explained(self.path), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                connection.invalidate()  # rolls back; nobody gets a connection without keys
+                raise
+            connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -91,6 +109,19 @@ class Database:
                     if "locked" not in str(error.orig) or time.monotonic() > deadline:
                         raise
                     time.sleep(0.02)
+
+    def compact(self) -> None:
+        """Write the database anew without the room that deleted rows have left."""
+        with _explained(self.path), self._engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM")
+
+    def empty_journal(self) -> bool:
+        """Cut the journal to nothing; False where another program needs it to read."""
+        with _explained(self.path), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 1000")
+            busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
+        return not busy
 
     @property
     def journal_bytes(self) -> int:

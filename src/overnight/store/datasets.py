@@ -86,7 +86,10 @@ def begin_dataset(
     """
     with database.read() as connection:
         stale = connection.execute(
-            text("SELECT dataset_id FROM datasets WHERE loaded_at IS NULL")
+            text(
+                "SELECT dataset_id FROM datasets WHERE loaded_at IS NULL"
+                " AND dataset_id NOT IN (SELECT dataset_id FROM experiments)"  # being purged
+            )
         ).scalars()
         left_behind = list(stale)
     for dataset_id in left_behind:
@@ -110,10 +113,20 @@ def begin_dataset(
 
 def drop_dataset(database: Database, dataset_id: int) -> None:
     """Remove an incomplete dataset, a piece at a time so that others can write in between."""
+    empty_dataset(database, dataset_id)
+    with database.write() as connection:
+        connection.execute(
+            text("DELETE FROM datasets WHERE dataset_id = :id AND loaded_at IS NULL"),
+            {"id": dataset_id},
+        )
+
+
+def empty_dataset(database: Database, dataset_id: int) -> None:
+    """Remove the rows of a dataset that is not (or no longer) complete: nothing points to them."""
     for table, key in (("narratives", "narrative_id"), ("left_out_rows", "left_out_id")):
         n_deleted = _DROP_CHUNK
         while n_deleted == _DROP_CHUNK:
-            with database.write() as connection:
+            with database.remove() as connection:
                 n_deleted = connection.execute(
                     text(
                         f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table}"
@@ -121,11 +134,6 @@ def drop_dataset(database: Database, dataset_id: int) -> None:
                     ),
                     {"id": dataset_id},
                 ).rowcount
-    with database.write() as connection:
-        connection.execute(
-            text("DELETE FROM datasets WHERE dataset_id = :id AND loaded_at IS NULL"),
-            {"id": dataset_id},
-        )
 
 
 def add_narratives(
