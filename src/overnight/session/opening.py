@@ -32,7 +32,13 @@ from overnight.store.ledger import close_lost
 from overnight.store.remaining import error_narratives
 from overnight.store.removal import BEING_DELETED
 from overnight.store.rescue import read_in
-from overnight.store.sessions import end_dead_sessions, is_first, last_session, open_session
+from overnight.store.sessions import (
+    end_dead_sessions,
+    is_first,
+    last_session,
+    open_session,
+    runtime_of,
+)
 from overnight.store.times import as_text
 from overnight.views import view_experiment
 
@@ -138,6 +144,7 @@ def _open(
                 "end_time": None,
             },
         )
+        worked_before = runtime_of(connection, key)
         session_id = open_session(connection, columns)
         counts = counts_in(connection, key, total)
         workload = Workload(
@@ -154,6 +161,7 @@ def _open(
         counts=counts,
         workload=workload,
         heartbeat=Heartbeat(),
+        worked_before=worked_before,
         notes=(
             *(Said(note) for note in data.notes),
             *dead_notes(experiment, dead, n_lost, rescued.n_calls),

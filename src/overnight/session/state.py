@@ -52,6 +52,7 @@ class Session:
     counts: Counts
     workload: Workload
     heartbeat: Heartbeat
+    worked_before: float  # seconds, in earlier sessions
     notes: tuple[Said, ...]  # what the user should know before work begins
 
     def sign(self, n_calls: int = 0, n_results: int = 0) -> SignOfLife:
