@@ -262,6 +262,43 @@ def test_a_prompt_that_looks_like_a_variable_stays_as_it_is(old):
     assert "$${HOME}" in json.loads(stored)["prompt"]["user_template"]
 
 
+# Of the form of the review's; `?` is an experiment's id.
+REVIEW = {
+    "progress": "SELECT experiment_name, n_narratives_completed, n_narratives_total,"
+    " ROUND(100.0 * n_narratives_completed / n_narratives_total, 1) as pct_done"
+    ' FROM experiments WHERE status = "running"',
+    "discovery": "SELECT experiment_id FROM experiments WHERE status IN ('running')"
+    " AND experiment_name LIKE '%study%' ORDER BY start_time DESC LIMIT 1",
+    "remaining": "SELECT s.incident_id, s.narrative_type, s.narrative_text, s.manual_flag_ind"
+    " FROM source_narratives s LEFT JOIN narrative_results r ON r.experiment_id = ?"
+    " AND r.incident_id = s.incident_id AND r.narrative_type = s.narrative_type"
+    " WHERE r.result_id IS NULL ORDER BY s.narrative_id",
+    "errors to retry": "SELECT s.incident_id, r.error_message FROM source_narratives s"
+    " INNER JOIN narrative_results r ON r.experiment_id = ? AND r.incident_id = s.incident_id"
+    " AND r.narrative_type = s.narrative_type WHERE r.error_occurred = 1"
+    " AND r.error_category IN ('api_error', 'rate_limit')",
+    "abandoned": "SELECT experiment_id, experiment_name, (SELECT COUNT(*) FROM narrative_results"
+    " WHERE experiment_id = e.experiment_id) as n_results FROM experiments e"
+    " WHERE status IN ('running') AND start_time < datetime('now', '-7 days')"
+    " ORDER BY start_time DESC",
+    "metrics": "SELECT detected, manual_flag_ind, is_true_positive FROM narrative_results"
+    " WHERE experiment_id = ? AND error_occurred = 0 ORDER BY result_id",
+    "seed": "SELECT run_seed FROM experiments WHERE experiment_id = ?",
+    "limit": "SELECT n_narratives_total FROM experiments WHERE experiment_id = ?",
+    "counts": "SELECT COUNT(*) as n FROM narrative_results WHERE experiment_id = ?",
+}
+
+
+@pytest.mark.parametrize("name", REVIEW)
+def test_the_reviews_statements_give_afterwards_what_they_gave_before(tmp_path, name):
+    old = RDatabase(tmp_path / "production.db", "second").build()
+    values = (RUNNING,) if "?" in REVIEW[name] else ()
+    before = rows(old.path, REVIEW[name], *values)
+    migrated(old)
+    assert rows(old.path, REVIEW[name], *values) == before
+    assert before
+
+
 def test_an_empty_one_becomes_an_empty_one_of_ours(old):
     change(old, "DELETE FROM narrative_results", "DELETE FROM experiments")
     change(old, "DELETE FROM source_narratives")
