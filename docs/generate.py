@@ -7,10 +7,10 @@ from pathlib import Path
 
 TARGET = Path(__file__).resolve().parent / "reference" / "commands.md"
 COMMANDS = (
-    ("Run", ("demo", "init", "check", "run", "resume", "retry", "cancel")),
+    ("Run", ("demo", "init", "check", "run", "resume", "retry", "reparse", "cancel")),
     ("Watch", ("list", "status")),
     ("Use", ("show", "metrics", "export")),
-    ("Keep", ("backup", "migrate")),
+    ("Keep", ("backup", "doctor", "migrate")),
 )
 _HEAD = """# Commands
 

@@ -50,7 +50,7 @@ def test_results_become_a_data_frame(study, server, kind):
 
 def test_an_unfinished_experiment_is_resumed_by_name(study):
     with scripted_server(lambda _call: Scripted(status=503)) as broken:
-        study.data(5).configure(broken.url)
+        study.data(5).configure(broken.url, run={"max_outage": 0.01})
         stopped = overnight.run(study.config)
     assert stopped.status == "failed"
     with scripted_server() as revived:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -17,10 +17,20 @@ from overnight.domain.answer import AnswerSpec
 from overnight.domain.attempt import Attempted
 from overnight.domain.concurrency import starting_limit
 from overnight.domain.decision import Course
+from overnight.domain.flow import Flow
 from overnight.domain.identity import ModelIdentity
 from overnight.domain.outcome import Fault
 from overnight.errors import UsageError
-from overnight.events import Committed, Handler, Progressed, Said, StoodStill
+from overnight.events import (
+    Committed,
+    Event,
+    Handler,
+    Progressed,
+    Said,
+    StoodStill,
+    Waiting,
+    broadcast,
+)
 from overnight.parse.schema import answer_schema
 from overnight.plan import Plan
 from overnight.record import Recorder
@@ -153,7 +163,7 @@ def concurrency_of(config: Config, client: Client) -> int:
 def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
     """The parts of a run, connected."""
     config, experiment = session.config, session.experiment
-    progress = _Progress(session, limit, emit)
+    progress = _Progress(session, emit)
     recorder = Recorder(
         session.database,
         session.keys,
@@ -169,9 +179,10 @@ def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
         last=experiment.n_total if session.workload.remaining else 0,
         errors=session.workload.errors,
     )
-    dispatcher = Dispatcher(plan, recorder, limit)
+    flow = Flow(limit, config.values.run.max_outage)
+    dispatcher = Dispatcher(plan, recorder, flow)
     dispatcher.on_committed = progress.committed
-    progress.in_flight = lambda: dispatcher.in_flight
+    progress.watch = dispatcher
     values = config.values
     return Parts(
         client=client,
@@ -183,11 +194,12 @@ def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
         seed=values.run.seed,
         course=Course(
             values.run.max_attempts,
+            max_outage=values.run.max_outage,
             # of narratives that are errors already, many will be errors again
             max_error_share=None if session.kind == "retry" else values.run.max_error_share,
         ),
-        identity=ModelIdentity(experiment.served_model),
-        emit=emit,
+        identity=ModelIdentity(experiment.served_model, session.fingerprint),
+        emit=broadcast((progress.paused, emit)),
         tick=progress.tick,
         heartbeat=session.heartbeat,
         complaint=_JournalWatch(session.database),
@@ -200,19 +212,24 @@ def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
 class _Progress:
     """Counts commits, and says where the run stands."""
 
-    def __init__(self, session: Session, limit: int, emit: Handler) -> None:
+    def __init__(self, session: Session, emit: Handler) -> None:
         counts, again = session.counts, len(session.workload.errors)
         is_retry = session.kind == "retry"
         self._total = again if is_retry else counts.total
         self._completed = 0 if is_retry else counts.completed - again
         self._errors = 0 if is_retry else counts.errors - again
         self._tokens = [0, 0]
-        self._limit = limit
         self._emit = emit
         self._heartbeat = session.heartbeat
         self._heartbeat.on_standstill = lambda seconds: emit(StoodStill(seconds))
         self._meter = Meter(self._completed, self._heartbeat.worked)
-        self.in_flight: Callable[[], int] = lambda: 0
+        self.watch: Dispatcher | None = None
+        self._waiting: Waiting | None = None
+
+    def paused(self, event: Event) -> None:
+        """Remember the pause, so that every line of progress can say it."""
+        if isinstance(event, Waiting):
+            self._waiting = event if event.over_at is None else None
 
     def committed(self, ended: Sequence[Attempted]) -> None:
         """These calls are in the database."""
@@ -248,8 +265,9 @@ class _Progress:
                 elapsed=self._heartbeat.worked,
                 prompt_tokens=self._tokens[0],
                 completion_tokens=self._tokens[1],
-                in_flight=self.in_flight(),
-                concurrency=self._limit,
+                in_flight=self.watch.in_flight if self.watch else 0,
+                concurrency=self.watch.flow.limit if self.watch else 0,
+                waiting=self._waiting,
             )
         )
 

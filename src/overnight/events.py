@@ -50,6 +50,21 @@ class Progressed:
     completion_tokens: int
     in_flight: int
     concurrency: int
+    waiting: "Waiting | None" = None  # the pause, if it pauses
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The run pauses: the server gives no answers, and is probed. Times: seconds since the epoch.
+
+    Emitted when the pause begins, after each probe that was not answered, and when it is over.
+    """
+
+    since: float
+    reason: str
+    next_probe: float | None  # None: it is over
+    n_probes: int  # that were not answered
+    over_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,9 @@ class SessionEnded:
     elapsed: float  # seconds
 
 
-Event = Said | SessionOpened | Committed | Progressed | StoodStill | Draining | SessionEnded
+Event = (
+    Said | SessionOpened | Committed | Progressed | Waiting | StoodStill | Draining | SessionEnded
+)
 Handler = Callable[[Event], None]
 
 

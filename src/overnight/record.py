@@ -18,9 +18,11 @@ from typing import Any, Protocol
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.errors import DatabaseBusy, OvernightError, SupersededError
+from overnight.events import Waiting
 from overnight.store.database import Database
 from overnight.store.experiments import fix_peer, record_progress
 from overnight.store.ledger import close_attempts, delete_unsent, open_attempts
+from overnight.store.pauses import enter_pause
 from overnight.store.rescue import rescue_file, write_rescue
 from overnight.store.sessions import SignOfLife, fence, record_peer
 
@@ -58,7 +60,12 @@ class _Group:
     to_open: list[Job] = field(default_factory=list)
     unsent: list[int] = field(default_factory=list)
     peers: list[Peer] = field(default_factory=list)
+    pauses: list[Waiting] = field(default_factory=list)
     last: bool = False
+    size: int = 0  # items
+
+
+_Item = Attempted | list[Job] | list[int] | Peer | Waiting | None
 
 
 class Listener(Protocol):
@@ -101,12 +108,11 @@ class Recorder:
         self._patience = PATIENCE
         self._commit_began: float | None = None  # monotonic; None: none is under way
         self.rescued: tuple[int, Path] | None = None  # calls that could not be recorded, and where
+        self._n_put = self._n_done = 0
         self._progress_at = float("-inf")
         self._owes_progress = False
         # Bounded by the dispatcher, which never has more attempts open than it may.
-        self._queue: queue.SimpleQueue[Attempted | list[Job] | list[int] | Peer | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="overnight-writer", daemon=True)
         self._listener: Listener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -120,20 +126,20 @@ class Recorder:
 
     def record(self, ended: Attempted) -> None:
         """Commit how a call ended."""
-        self._queue.put(ended)
+        self._put(ended)
 
     def open(self, jobs: list[Job]) -> None:
         """Enter the next calls; they come back to the listener as attempts that may be sent."""
-        self._queue.put(jobs)
+        self._put(jobs)
 
     def withdraw(self, unsent: list[OpenAttempt]) -> None:
         """Take attempts off the ledger that were never sent."""
         if unsent:
-            self._queue.put([attempt.attempt_id for attempt in unsent])
+            self._put([attempt.attempt_id for attempt in unsent])
 
     def meet(self, peer: Peer) -> None:
         """Record what the server says it is; the experiment keeps the first."""
-        self._queue.put(peer)
+        self._put(peer)
 
     @property
     def waiting(self) -> float:
@@ -141,14 +147,27 @@ class Recorder:
         began = self._commit_began
         return 0.0 if began is None else time.monotonic() - began
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that was handed in has been committed."""
+        return self._n_put == self._n_done
+
     def hurry(self) -> None:
         """Somebody wants to stop: wait no longer for a database that is locked."""
         self._patience = _ONE_TRY
 
+    def note(self, pause: Waiting) -> None:
+        """Record that the run pauses, or goes on."""
+        self._put(pause)
+
     async def finish(self) -> None:
         """Commit all that is waiting, then end the thread."""
-        self._queue.put(None)
+        self._put(None)
         await self._finished.wait()
+
+    def _put(self, item: _Item) -> None:
+        self._n_put += 1
+        self._queue.put(item)
 
     # --- the writer thread ---------------------------------------------------------------
 
@@ -160,6 +179,7 @@ class Recorder:
                 group = self._collect()
                 opened = self._commit_patiently(group)
                 self._tell("on_commit", opened, group.ended)
+                self._n_done += group.size
         except SupersededError as error:  # another session asks for these narratives again
             self._tell("on_failure", error)
             self._await_the_last(group)
@@ -169,6 +189,7 @@ class Recorder:
             if not isinstance(error, OvernightError):
                 raise  # a bug must stop the run, not hang it
         finally:
+            self._n_done = self._n_put
             self._loop.call_soon_threadsafe(self._finished.set)
 
     def _await_the_last(self, group: _Group) -> _Group:
@@ -244,6 +265,8 @@ class Recorder:
             for peer in group.peers:
                 record_peer(connection, keys.session_id, _columns(peer))
                 fix_peer(connection, keys.experiment_key, peer.served_model, peer.structured)
+            for pause in group.pauses:
+                enter_pause(connection, keys.session_id, keys.experiment_key, pause)
             completed = self._completed + n_new
             tick = time.monotonic()
             self._owes_progress = self._owes_progress or n_results > 0
@@ -262,13 +285,16 @@ class Recorder:
         return [OpenAttempt(i, job) for i, job in zip(ids, group.to_open, strict=True)]
 
 
-def _add(group: _Group, item: Attempted | list[Job] | list[int] | Peer | None) -> None:
+def _add(group: _Group, item: _Item) -> None:
+    group.size += 1
     if item is None:
         group.last = True
     elif isinstance(item, Attempted):
         group.ended.append(item)
     elif isinstance(item, Peer):
         group.peers.append(item)
+    elif isinstance(item, Waiting):
+        group.pauses.append(item)
     else:
         for entry in item:
             if isinstance(entry, Job):

@@ -20,6 +20,7 @@ from overnight.events import (
     SessionEnded,
     SessionOpened,
     StoodStill,
+    Waiting,
 )
 from overnight.private import private_folder
 
@@ -81,6 +82,8 @@ class RunLog:
             self._failures(event)
         elif isinstance(event, Progressed):
             self._progress(event)
+        elif isinstance(event, Waiting):
+            self._pause(event)
         elif isinstance(event, StoodStill):
             self._write(f"stood still for {event.seconds:.0f} s (asleep, or stopped)")
         elif isinstance(event, Draining):
@@ -116,6 +119,15 @@ class RunLog:
                 f"progress {event.completed}/{event.total}, errors {event.errors}, rate {rate}, "
                 f"in flight {event.in_flight}"
             )
+
+    def _pause(self, event: Waiting) -> None:
+        if event.over_at is not None:
+            lasted = event.over_at - event.since
+            self._write(f"answered again after {lasted:.0f} s and {event.n_probes} probes")
+        elif event.next_probe is not None:
+            wait = event.next_probe - time.time()
+            word = "paused" if event.n_probes == 0 else f"probe {event.n_probes} failed"
+            self._write(f"{word}: {event.reason}; next probe in {wait:.0f} s", logging.WARNING)
 
     def _write(self, message: str, level: int = logging.INFO) -> None:
         self._logger.log(level, self._secrets.hide(" ".join(message.split())))

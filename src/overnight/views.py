@@ -9,10 +9,12 @@ from typing import Any
 
 from overnight.config.expand import hide_passwords
 from overnight.domain.experiment import Counts, Experiment, Status
-from overnight.events import Progressed
+from overnight.domain.flow import Toll
+from overnight.events import Progressed, Waiting
 from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.datasets import Dataset, get_dataset, left_out_counts
+from overnight.store.pauses import PauseRow
 from overnight.store.sessions import SessionRow
 from overnight.store.summary import Summary, summarize, token_sums
 from overnight.store.times import from_text
@@ -69,8 +71,17 @@ class ExperimentView:
     owner: Owner | None
     counts: Counts
     last_alive: datetime | None
+    pause: PauseRow | None  # that lasts right now
     summary: Summary
     is_alive: bool = False  # whether a process works on it
+
+    @property
+    def pause_text(self) -> str | None:
+        """The pause in words; None while calls are answered."""
+        pause = self.pause
+        if pause is None:
+            return None
+        return _paused(from_text(pause.began_at), pause.reason, _maybe(pause.next_probe_at))
 
 
 def view_experiment(database: Database, experiment: Experiment) -> ExperimentView:
@@ -95,9 +106,15 @@ def view_experiment(database: Database, experiment: Experiment) -> ExperimentVie
             errors=n_errors,
         ),
         last_alive=from_text(last.last_seen_at) if last else None,
+        pause=_open_pause(summary, owner),
         summary=summary,
         is_alive=alive,
     )
+
+
+def _open_pause(summary: Summary, owner: Owner | None) -> PauseRow | None:
+    last = summary.pauses[-1] if summary.pauses else None
+    return last if owner is not None and last is not None and last.ended_at is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +126,7 @@ class StatusView:
     left_out: Mapping[str, int]
     worked: float  # seconds, in all sessions
     stood_still: float  # ... and what the machine slept meanwhile
+    paused: float  # ... and for how long the server gave no answers
     rate: float | None  # narratives per second, in the last session
     eta: datetime | None  # as the owner reckons it
     prompt_tokens: int
@@ -126,11 +144,17 @@ def view_status(database: Database, experiment: Experiment) -> StatusView:
         left_out=left_out_counts(database, experiment.dataset_id),
         worked=sum(session.runtime_sec for session in sessions),
         stood_still=sum(session.stood_still_sec for session in sessions),
+        paused=sum(map(_pause_seconds, view.summary.pauses)),
         rate=_session_rate(sessions[-1]) if sessions else None,
         eta=_maybe(view.summary.row["estimated_completion_time"]),
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
     )
+
+
+def _pause_seconds(pause: PauseRow) -> float:
+    ended = datetime.now(UTC) if pause.ended_at is None else from_text(pause.ended_at)
+    return max(0.0, (ended - from_text(pause.began_at)).total_seconds())
 
 
 def _maybe(text: str | None) -> datetime | None:
@@ -151,9 +175,17 @@ def view_json(view: ExperimentView) -> dict[str, Any]:
     }
     owner = view.owner
     counts = view.counts
+    pause = view.pause
     return {
         **values,
         "state": view.state,
+        "pause": pause
+        and {
+            "since": _iso(pause.began_at),
+            "reason": pause.reason,
+            "n_probes": pause.n_probes,
+            "next_probe_at": _iso(pause.next_probe_at),
+        },
         "owner": owner and {"host": owner.host, "pid": owner.pid, "since": iso(owner.since)},
         "total": counts.total,
         "completed": counts.completed,
@@ -235,8 +267,37 @@ def clock(at: datetime) -> str:
     return f"{there:%H:%M}" if today else f"{there:%a %d %b %H:%M}"
 
 
+def pause_text(waiting: Waiting) -> str:
+    """A pause in words: paused since 03:12: cannot connect ..., next probe in 60 s."""
+    return _paused(
+        datetime.fromtimestamp(waiting.since, UTC),
+        waiting.reason,
+        None if waiting.next_probe is None else datetime.fromtimestamp(waiting.next_probe, UTC),
+    )
+
+
+def _paused(since: datetime, reason: str, next_probe: datetime | None) -> str:
+    wait = 0.0 if next_probe is None else (next_probe - datetime.now(UTC)).total_seconds()
+    probe = f"next probe in {wait:.0f} s" if wait >= 1 else "probing now"
+    return f"paused since {clock(since)}: {reason}, {probe}"
+
+
+def toll_text(toll: Toll) -> str | None:
+    """What the server's failures have cost, in one line; None if there were none."""
+    if not (toll.n_pauses or toll.n_retried or toll.n_given_up):
+        return None
+    pauses = "1 pause" if toll.n_pauses == 1 else f"{toll.n_pauses} pauses"
+    lasted = f" ({duration(toll.paused_sec)})" if toll.n_pauses else ""
+    calls = "1 call" if toll.n_retried == 1 else f"{toll.n_retried:,} calls"
+    lost = "1 narrative" if toll.n_given_up == 1 else f"{toll.n_given_up:,} narratives"
+    return f"{pauses}{lasted}, {calls} retried, {lost} lost"
+
+
 def progress_line(p: Progressed) -> str:
     """Where a run stands, as one line for a log or a file."""
+    if p.waiting is not None:
+        done = f"{p.completed:,}/{p.total:,} ({percent(p.completed, p.total)})"
+        return f"[PROGRESS] {done} | {pause_text(p.waiting)} | errors {p.errors:,}"
     eta = f"ETA {local_time(p.eta)}" if p.eta else "ETA unknown yet"
     return (
         f"[PROGRESS] {p.completed:,}/{p.total:,} ({percent(p.completed, p.total)}) | "

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from overnight.call.client import Client
@@ -14,13 +15,23 @@ from overnight.call.prompt import render
 from overnight.clock import Heartbeat
 from overnight.dispatch.dispatcher import Dispatcher
 from overnight.domain.answer import AnswerSpec, Unreadable
-from overnight.domain.attempt import Attempted, OpenAttempt
-from overnight.domain.decision import Accept, Course, RetryIn, SlowDown, Stop, decide
+from overnight.domain.attempt import Attempted, Job, OpenAttempt
+from overnight.domain.decision import (
+    Accept,
+    Course,
+    Decision,
+    Postpone,
+    RetryIn,
+    Scene,
+    Stop,
+    decide,
+)
 from overnight.domain.experiment import Event
+from overnight.domain.flow import GiveUp, Pause, Paused, Resumed, Toll
 from overnight.domain.identity import ModelIdentity
-from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Outcome, Reply
+from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, How, Outcome, Reply
 from overnight.errors import TerminatedError
-from overnight.events import Draining, Handler, Said
+from overnight.events import Draining, Handler, Said, Waiting
 from overnight.parse import read_answer
 from overnight.record import Peer, Recorder
 from overnight.session import Ending
@@ -32,6 +43,7 @@ _LOCKED = (
     "free (for 10 minutes at the most)"
 )
 DONE = Ending(Event.FINISH)
+new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None  # tests put in one with a clock
 
 
 @dataclass(slots=True)
@@ -84,6 +96,7 @@ class Parts:
     asked_to_stop: Callable[[], str | None]  # who asks, from another process; not on the loop
     hide: Callable[[str], str]  # secrets, also where a server quotes them back
     drain_sec: float
+    toll: Toll = field(default_factory=Toll)
     ending: Ending = field(default=DONE)
 
 
@@ -93,7 +106,7 @@ async def work(parts: Parts, stop: StopRequest) -> Ending:
     try:
         await parts.client.open()
         watch = asyncio.create_task(_watch(parts, stop))
-        workers = [asyncio.create_task(_worker(parts)) for _ in range(parts.dispatcher.limit)]
+        workers = [asyncio.create_task(_worker(parts)) for _ in range(parts.dispatcher.flow.wanted)]
         await _until_done(parts, workers, stop)
         watch.cancel()
     finally:
@@ -106,6 +119,8 @@ async def work(parts: Parts, stop: StopRequest) -> Ending:
     _say_what_was_rescued(parts)
     if parts.dispatcher.failure is not None:
         raise parts.dispatcher.failure
+    if (pause := parts.dispatcher.flow.pause) is not None:
+        parts.toll.paused_sec += asyncio.get_running_loop().time() - pause.began
     parts.tick()
     return parts.ending
 
@@ -113,42 +128,114 @@ async def work(parts: Parts, stop: StopRequest) -> Ending:
 async def _worker(parts: Parts) -> None:
     """One call after the other, as the dispatcher hands them out."""
     while (attempt := await parts.dispatcher.next()) is not None:
-        answered = False
         try:
-            answered = await _attempt(parts, attempt)
+            await _attempt(parts, attempt)
         except Exception as error:  # noqa: BLE001 - a bug: what else is in flight is still recorded
             parts.dispatcher.fail(error)
         finally:
-            parts.dispatcher.returned(answered=answered)
+            parts.dispatcher.returned()
 
 
-async def _attempt(parts: Parts, attempt: OpenAttempt) -> bool:
-    """Call, read, decide, record; whether the server replied."""
-    job = attempt.job
+async def _attempt(parts: Parts, attempt: OpenAttempt) -> None:
+    """Call, read, decide, record."""
+    job, loop = attempt.job, asyncio.get_running_loop()
     request = render(job, parts.system_prompt, parts.user_template, parts.seed)
     still_before = parts.heartbeat.stood_still
-    started_at, started = time.time(), time.perf_counter()
+    started_at, started, sent_at = time.time(), time.perf_counter(), loop.time()
     came_back = await parts.client.call(request)
     seconds = round(time.perf_counter() - started, 4)
     outcome = _read(came_back, parts)
     if isinstance(outcome, Fault) and outcome.blame is Blame.SERVER:
         outcome = _or_of_nobody(outcome, parts, still_before)
-    decision = decide(outcome, job, parts.course)
+    decision = decide(outcome, job, parts.course, _scene(parts, attempt, outcome))
     final = isinstance(decision, Accept)
     parts.recorder.record(Attempted(attempt, outcome, final, started_at, seconds))
-    if isinstance(decision, RetryIn):
-        _note_refused_form(outcome, parts)
-        parts.dispatcher.retry(job, decision.seconds)
-    elif isinstance(decision, SlowDown):
-        parts.dispatcher.hold(decision.seconds)
-        parts.dispatcher.retry(job, decision.seconds)
-    elif isinstance(decision, Stop):
-        _stop(parts, Ending(Event.FAIL, decision.reason))
-    else:
+    if not isinstance(decision, Stop):
+        _see(parts, attempt, outcome, sent_at)
+    _act(parts, job, outcome, decision)
+
+
+def _scene(parts: Parts, attempt: OpenAttempt, outcome: Outcome) -> Scene:
+    """What was going on around a call.
+
+    Where nobody else is left to ask, a connection that was taken on and then broke shows that
+    the server was alive, and so does a death that this narrative has caused before.
+    """
+    dispatcher = parts.dispatcher
+    alive = not dispatcher.flow.silent
+    if isinstance(outcome, Fault) and dispatcher.n_left == 1:
+        alive = alive or outcome.how is How.BROKE or attempt.job.lone_deaths > 0
+    return Scene(alone=dispatcher.is_alone(attempt), alive=alive)
+
+
+def _see(parts: Parts, attempt: OpenAttempt, outcome: Outcome, sent_at: float) -> None:
+    """What the outcome means for all calls: a pause begins, goes on or ends."""
+    now = asyncio.get_running_loop().time()
+    dispatcher, toll = parts.dispatcher, parts.toll
+    change = dispatcher.flow.saw(
+        outcome,
+        attempt.job.narrative.narrative_id,
+        sent_at=sent_at,
+        now=now,
+        n_left=dispatcher.n_left,
+    )
+    if isinstance(change, GiveUp):
+        _stop(parts, Ending(Event.FAIL, change.reason))
+    elif isinstance(change, Paused):
+        toll.n_pauses += change.pause.n_probes == 0
+        _tell_pause(parts, change.pause, now, over=False)
+    elif isinstance(change, Resumed):
+        toll.paused_sec += now - change.pause.began
+        _tell_pause(parts, change.pause, now, over=True)
+
+
+def _tell_pause(parts: Parts, pause: Pause, now: float, *, over: bool) -> None:
+    """Show a pause, and enter it in the database; the loop's clock becomes that of the day."""
+    at = time.time()
+    told = Waiting(
+        since=at - (now - pause.began),
+        reason=pause.reason,
+        next_probe=None if over else at + (pause.next_probe - now),
+        n_probes=pause.n_probes,
+        over_at=at if over else None,
+    )
+    parts.recorder.note(told)
+    parts.emit(told)
+
+
+def _act(parts: Parts, job: Job, outcome: Outcome, decision: Decision) -> None:
+    """Do what was decided."""
+    dispatcher = parts.dispatcher
+    if isinstance(decision, Accept):
+        dispatcher.finished()
+        parts.toll.n_given_up += _is_given_up(outcome)
         parts.course.saw_end(outcome)
         if reason := parts.course.worthless():
             _stop(parts, Ending(Event.FAIL, reason))
-    return outcome.reply is not None
+        return
+    if isinstance(decision, Stop):
+        _stop(parts, Ending(Event.FAIL, _reason(decision)))
+        return
+    parts.toll.n_retried += 1
+    if isinstance(decision, RetryIn):
+        _note_refused_form(outcome, parts)
+        dispatcher.retry(job, decision.seconds)
+    elif isinstance(decision, Postpone):
+        dispatcher.postpone(job)
+    else:
+        dispatcher.flow.rest(decision.seconds, asyncio.get_running_loop().time())
+        dispatcher.retry(job, decision.seconds)
+
+
+def _is_given_up(outcome: Outcome) -> bool:
+    return isinstance(outcome, Fault) and outcome.category is ErrorCategory.API_ERROR
+
+
+def _reason(stop: Stop) -> str:
+    if stop.come_back_in is None:
+        return stop.reason
+    at = datetime.fromtimestamp(time.time() + stop.come_back_in, UTC).astimezone()
+    return f"{stop.reason} (not before {at:%Y-%m-%d %H:%M})"
 
 
 def _read(came_back: Reply | Fault, parts: Parts) -> Outcome:
@@ -178,14 +265,15 @@ def _or_of_nobody(fault: Fault, parts: Parts, still_before: float) -> Fault:
 
 
 def _meet(reply: Reply, parts: Parts) -> Fault | None:
-    """Record who answers, the first time; object to a model that is not the experiment's."""
+    """Record who answers, whenever that changes; object to a model that is not the experiment's."""
     identity = parts.identity
     if objection := identity.objection(reply.model):
         _stop(parts, Ending(Event.FAIL, objection))
         return Fault(ErrorCategory.UNKNOWN, objection, Blame.SETUP, reply=reply)
-    if not identity.met or (reply.model and not identity.named):
-        identity.met = True
-        identity.named = identity.named or reply.model is not None
+    meeting = identity.meet(reply.model, reply.system_fingerprint)
+    if meeting.note is not None:
+        parts.emit(Said(meeting.note, warning=True))
+    if meeting.is_news:
         structured = parts.client.structured
         parts.recorder.meet(Peer(reply.model, reply.system_fingerprint, structured))
     return None
@@ -275,8 +363,13 @@ def run_to_end(parts: Parts, stop: StopRequest) -> Ending:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work(parts, stop))
+        return _on_a_loop(parts, stop)
     return _in_thread(parts, stop)
+
+
+def _on_a_loop(parts: Parts, stop: StopRequest) -> Ending:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(work(parts, stop))
 
 
 def _in_thread(parts: Parts, stop: StopRequest) -> Ending:
@@ -284,7 +377,7 @@ def _in_thread(parts: Parts, stop: StopRequest) -> Ending:
 
     def target() -> None:
         try:
-            result.append(asyncio.run(work(parts, stop)))
+            result.append(_on_a_loop(parts, stop))
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
             result.append(error)
 

@@ -14,7 +14,7 @@ from overnight.store import lock
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 COMMANDS = (
     *("demo", "init", "check", "run", "resume", "list", "status", "show", "metrics", "export"),
-    *("backup",),
+    *("backup", "doctor"),
 )
 
 
@@ -36,7 +36,7 @@ def test_help_groups_the_commands(overnight):
         "Run": ("demo", "init", "check", "run", "resume"),
         "Watch": ("list", "status"),
         "Use": ("show", "metrics", "export"),
-        "Keep": ("backup",),
+        "Keep": ("backup", "doctor"),
     }.items():
         panel = said.out.split(f"─ {group} ─")[1].split("╰")[0]
         for command in commands:
@@ -53,13 +53,16 @@ def test_every_command_has_help(overnight, command):
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "run", "resume", "list", "status", "show", "metrics", "export", "backup"]
+    "command",
+    ["check", "run", "resume", "list", "status", "show", "metrics", "export", "backup", "doctor"],
 )
 def test_every_command_that_needs_a_database_takes_db(overnight, command):
     assert "--db" in overnight(command, "--help").out
 
 
-@pytest.mark.parametrize("command", ["check", "list", "status", "show", "metrics", "export"])
+@pytest.mark.parametrize(
+    "command", ["check", "list", "status", "show", "metrics", "export", "doctor"]
+)
 def test_every_command_that_reads_gives_json(overnight, command):
     assert "--json" in overnight(command, "--help").out
 
@@ -83,6 +86,7 @@ VIEW_KEYS = {
     "created_at",
     "csv_file",
     "state",
+    "pause",
     "owner",
     "total",
     "completed",

@@ -72,3 +72,54 @@ def test_backup_while_a_run_goes_on_says_when_it_waits(done):
         assert count(Path(out.strip()), "results") > 30
         run.terminate()
         run.wait()
+
+
+# --- doctor --------------------------------------------------------------------------------------
+
+
+def test_doctor_says_a_line_for_each_check_and_ends_with_the_verdict(overnight, done):
+    overnight("backup")
+    said = overnight("doctor")
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert lines[0] == "ok      integrity: every page, index and reference is in order"
+    assert lines[-1] == f"{done.database}: fine"
+    assert said.err == ""
+
+
+def test_doctor_with_a_problem_is_exit_1_and_names_the_command_on_a_line_of_its_own(
+    overnight, done
+):
+    done.database.chmod(0o644)
+    said = overnight("doctor")
+    assert said.code == 1
+    assert f"PROBLEM permissions: others can get at {done.database} (mode 644)" in said.out
+    assert f"        chmod 600 {done.database}" in said.out.splitlines()
+    assert said.out.splitlines()[-1] == f"{done.database}: a problem"
+
+
+def test_doctor_lists_files_where_asked(overnight, done):
+    said = overnight("doctor", "--files")
+    assert said.code == 0
+    assert f"{done.folder}/narratives.csv" in said.out
+    assert "ids and counts, no text" in said.out
+    assert "narratives.csv" not in overnight("doctor").out
+
+
+def test_doctor_as_json_has_findings_and_files(overnight, done):
+    report = as_json(overnight("doctor", "--json"))
+    assert report["is_fine"] is True
+    assert report["files"] is None
+    assert report["database"] == str(done.database)
+    assert {"check", "state", "message", "advice"} == set(report["findings"][0])
+    files = as_json(overnight("doctor", "--json", "--files"))["files"]
+    assert {"path", "kind", "holds", "n_bytes", "mode"} == set(files[0])
+
+
+def test_doctor_of_what_is_no_database_ends_in_a_finding(overnight, tmp_path):
+    (tmp_path / "notes.db").write_text("These are notes. " * 1000)
+    said = overnight("doctor", "--db", tmp_path / "notes.db")
+    assert said.code == 1
+    assert "PROBLEM integrity: " in said.out
+    assert said.err == ""
+    assert overnight("doctor", "--db", tmp_path / "none.db").code == 2

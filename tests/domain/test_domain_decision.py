@@ -7,30 +7,34 @@ from hypothesis import strategies as st
 from overnight.domain.answer import Answer
 from overnight.domain.attempt import Job
 from overnight.domain.decision import (
+    MAX_LONE_DEATHS,
     MAX_UNREADABLE,
-    SILENT_NARRATIVES,
     Accept,
     Course,
+    Postpone,
     RetryIn,
+    Scene,
     SlowDown,
     Stop,
-    back_off,
     decide,
 )
+from overnight.domain.flow import back_off
 from overnight.domain.narrative import Narrative
-from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Reply
+from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, How, Reply
 
 REPLY = Reply("something")
 ANSWERED = Answered(Answer({"detected": True}), REPLY)
 UNREADABLE = Fault(ErrorCategory.PARSE_ERROR, "no JSON in it", Blame.NARRATIVE, reply=REPLY)
 TOO_LONG = Fault(ErrorCategory.DATA_ERROR, "too long", Blame.NARRATIVE, 400)
 REFUSED = Fault(ErrorCategory.REFUSAL, "content filter", Blame.NARRATIVE, 200)
-DOWN = Fault(ErrorCategory.API_ERROR, "no connection", Blame.SERVER)
+DOWN = Fault(ErrorCategory.API_ERROR, "no connection", Blame.SERVER, how=How.REFUSED)
+BROKE = Fault(ErrorCategory.API_ERROR, "the connection broke", Blame.SERVER, how=How.BROKE)
+SLEPT = Fault(ErrorCategory.API_ERROR, "this machine slept", Blame.NOBODY)
 BUSY = Fault(ErrorCategory.RATE_LIMIT, "slow down", Blame.SERVER, 429)
 BAD_KEY = Fault(ErrorCategory.API_ERROR, "401: change the key", Blame.SETUP, 401)
 NO_SCHEMA = Fault(ErrorCategory.API_ERROR, "takes no JSON schema", Blame.FORM, 400)
 
-ALL = [ANSWERED, UNREADABLE, TOO_LONG, REFUSED, DOWN, BUSY, BAD_KEY, NO_SCHEMA]
+ALL = [ANSWERED, UNREADABLE, TOO_LONG, REFUSED, DOWN, BROKE, SLEPT, BUSY, BAD_KEY, NO_SCHEMA]
 
 
 def job(narrative_id: int = 1, **history: object) -> Job:
@@ -60,7 +64,6 @@ def test_a_form_that_is_not_understood_is_asked_again_at_once_without_it(n_answe
     asked = job()
     assert decide(NO_SCHEMA, asked, state) == RetryIn(0.0)
     assert (asked.failed_now, asked.n_unreadable) == (0, 0)
-    assert state.silent is None
 
 
 def test_before_the_first_answer_a_wrong_set_up_stops_the_run_and_says_what_to_change():
@@ -133,23 +136,15 @@ def test_slow_down_is_obeyed_and_never_counted():
         assert decide(BUSY, one, state) == SlowDown(2.0), "longer each time in a row"
         state.saw_reply()
     assert one.failed_now == 0
-    assert state.silent is None
 
 
-def test_five_different_narratives_without_an_answer_stop_the_run():
+@pytest.mark.parametrize("asked", [0.0, 0.02])
+def test_a_server_that_asks_for_next_to_nothing_again_and_again_is_not_hammered(asked):
     state = course()
-    for narrative_id in range(1, SILENT_NARRATIVES):
-        assert isinstance(decide(DOWN, job(narrative_id), state), RetryIn)
-    assert decide(DOWN, job(99), state) == Stop("the model's server does not answer: no connection")
-
-
-@pytest.mark.parametrize("reply", [ANSWERED, UNREADABLE, TOO_LONG, REFUSED])
-def test_any_reply_in_between_shows_that_the_server_is_there(reply):
-    state = course()
-    for narrative_id in range(1, 30):
-        assert isinstance(decide(DOWN, job(narrative_id), state), RetryIn)
-        if narrative_id % (SILENT_NARRATIVES - 1) == 0:
-            decide(reply, job(1000 + narrative_id), state)
+    busy = Fault(ErrorCategory.RATE_LIMIT, "429", Blame.SERVER, 429, retry_after=asked)
+    waits = [decide(busy, job(), state).seconds for _ in range(5)]
+    assert waits[0] in (1.0, asked)
+    assert waits[-1] >= 8
 
 
 def test_a_narrative_that_fails_while_others_are_answered_is_given_up_after_max_attempts():
@@ -160,24 +155,65 @@ def test_a_narrative_that_fails_while_others_are_answered_is_given_up_after_max_
     assert decide(DOWN, one, state) == Accept()
 
 
-def test_a_narrative_that_fails_while_nobody_is_answered_stops_the_run_and_is_not_given_up():
+def test_a_narrative_that_fails_while_nobody_is_answered_is_never_given_up():
     one, state = job(), course(max_attempts=3, n_answers=1000)
-    for _ in range(2):
+    for _ in range(500):
         assert isinstance(decide(DOWN, one, state), RetryIn)
-    assert decide(DOWN, one, state) == Stop("the model's server stopped answering: no connection")
+    assert one.failed_now == 1
 
 
-def test_a_rest_longer_than_three_days_is_a_matter_for_a_human():
-    asked = Fault(ErrorCategory.RATE_LIMIT, "429", Blame.SERVER, 429, retry_after=4 * 86400.0)
-    assert isinstance(decide(asked, job(), course()), Stop)
+def test_the_failures_of_an_outage_count_as_one():
+    one, state = job(), course(max_attempts=3)
+    for _ in range(2):
+        for _ in range(40):
+            assert isinstance(decide(DOWN, one, state), RetryIn)
+        decide(ANSWERED, job(2), state)
+    assert decide(DOWN, one, state) == Accept()
+
+
+def test_a_machine_that_slept_blames_nobody():
+    one = job()
+    assert decide(SLEPT, one, course(max_attempts=1, n_answers=5)) == RetryIn(0.0)
+    assert one.failed_now == 0
+
+
+@pytest.mark.parametrize("category", [ErrorCategory.RATE_LIMIT, ErrorCategory.API_ERROR])
+def test_a_rest_longer_than_the_longest_outage_is_a_matter_for_a_human(category):
+    asked = Fault(category, "later", Blame.SERVER, 429, retry_after=4 * 86400.0)
+    stop = decide(asked, job(), course())
+    assert (stop.come_back_in, "96 hours" in stop.reason) == (4 * 86400.0, True)
+
+
+# --- what the server dies of -------------------------------------------------------------------
+
+
+def test_a_narrative_under_which_the_server_dies_is_asked_last():
+    one = job()
+    assert decide(BROKE, one, course()) == Postpone()
+    assert (one.n_deaths, one.lone_deaths) == (1, 0)
+
+
+def test_three_deaths_alone_are_the_narratives_own_fault():
+    one, state = job(), course()
+    alone = Scene(alone=True, alive=True)
+    for _ in range(MAX_LONE_DEATHS - 1):
+        assert decide(BROKE, one, state, alone) == Postpone()
+    assert decide(BROKE, one, state, alone) == Accept()
+
+
+@pytest.mark.parametrize("scene", [Scene(alone=False), Scene(alone=True, alive=False)])
+def test_a_death_with_others_or_of_a_server_that_was_dead_already_proves_nothing(scene):
+    one, state = job(), course()
+    for _ in range(50):
+        assert decide(BROKE, one, state, scene) == Postpone()
 
 
 # --- any course of events --------------------------------------------------------------------
 
-events = st.lists(st.tuples(st.integers(1, 8), st.sampled_from(ALL)), min_size=1, max_size=120)
-
-
 OWN = (ANSWERED, TOO_LONG, REFUSED)
+REPLIES = (*OWN, UNREADABLE)
+SERVERS = (DOWN, BROKE)
+events = st.lists(st.tuples(st.integers(1, 8), st.sampled_from(ALL)), min_size=1, max_size=150)
 
 
 class Ideal:
@@ -190,46 +226,35 @@ class Ideal:
     def see(self, narrative_id: int, outcome: Fault | Answered) -> None:
         self.history.append((narrative_id, outcome))
 
-    def replies(self, since: int = 0) -> int:
+    def replies(self) -> int:
         """How many calls came back with something to read."""
-        return sum(o in (*OWN, UNREADABLE) for _, o in self.history[since:])
+        return sum(o in REPLIES for _, o in self.history)
 
-    def failures(self, narrative_id: int) -> list[int]:
-        """When a narrative failed by the server's fault."""
-        return [
-            i
-            for i, (key, o) in enumerate(self.history)
-            if key == narrative_id and (o is DOWN or o is BAD_KEY)
-        ]
-
-    def silent(self) -> set[int]:
-        """Narratives without an answer since the last reply."""
-        last = max(
-            (i for i, (_, o) in enumerate(self.history) if o in (*OWN, UNREADABLE)), default=-1
-        )
-        return {key for key, o in self.history[last + 1 :] if o is DOWN or o is BAD_KEY}
+    def counted_failures(self, narrative_id: int) -> int:
+        """Failures by the server's fault, those without an answer in between taken as one."""
+        n, answered_since = 0, True
+        for key, outcome in self.history:
+            if outcome in REPLIES:
+                answered_since = True
+            elif key == narrative_id and (outcome in SERVERS or outcome is BAD_KEY):
+                n, answered_since = n + answered_since, False
+        return n
 
     def kind(self) -> type:
         """The type of the decision."""
         narrative_id, outcome = self.history[-1]
         if outcome in OWN:
             return Accept
-        if outcome is BUSY or outcome is NO_SCHEMA:
+        if outcome in (BUSY, NO_SCHEMA, SLEPT):
             return SlowDown if outcome is BUSY else RetryIn
         if outcome is UNREADABLE:
             n = sum(key == narrative_id and o is UNREADABLE for key, o in self.history)
             return Accept if n >= MAX_UNREADABLE else RetryIn
-        return self.kind_of_silence(narrative_id, outcome)
-
-    def kind_of_silence(self, narrative_id: int, outcome: Fault) -> type:
-        """The type of the decision when the server gave no answer."""
-        wrong_from_the_start = outcome is BAD_KEY and self.replies() == 0
-        if wrong_from_the_start or len(self.silent()) >= SILENT_NARRATIVES:
+        if outcome is BAD_KEY and self.replies() == 0:
             return Stop
-        failures = self.failures(narrative_id)
-        if len(failures) < self.max_attempts:
-            return RetryIn
-        return Accept if self.replies(since=failures[0]) > 0 else Stop
+        if self.counted_failures(narrative_id) >= self.max_attempts:
+            return Accept
+        return Postpone if outcome is BROKE else RetryIn
 
 
 @given(events=events, max_attempts=st.integers(1, 7))
@@ -253,5 +278,5 @@ def test_in_any_course_of_events_nothing_is_burned_and_nothing_is_asked_without_
             assert 0 <= decision.seconds <= 60
         elif isinstance(decision, Accept):
             done.add(key)
-        else:
+        elif isinstance(decision, Stop):
             return

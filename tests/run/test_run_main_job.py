@@ -152,7 +152,7 @@ def test_new_always_starts_a_fresh_one(study, server):
 
 def test_an_unfinished_experiment_is_never_silently_replaced(study):
     with scripted_server(lambda _call: Scripted(status=503)) as broken:
-        study.data(10).configure(broken.url)
+        study.data(10).configure(broken.url, run={"max_outage": 0.01})
         assert study.run().status is Status.FAILED
     study.configure(broken.url, model={"temperature": 0.7})
 

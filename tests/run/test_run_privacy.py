@@ -89,7 +89,7 @@ def test_what_a_server_quotes_of_a_narrative_stands_in_no_log(study):
         return Scripted(status=500, body=json.dumps(said))
 
     with scripted_server(script) as server:
-        study.data(5, words=5).configure(server.url).run()
+        study.data(5, words=5).configure(server.url, run={"max_outage": 0.01}).run()
 
     log = next(study.folder.glob("logs/experiments/*/run.log")).read_text()
     assert "cannot process" in log

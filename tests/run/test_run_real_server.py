@@ -23,23 +23,43 @@ pytestmark = [
 PEER = Path(__file__).parent.parent / "peers" / "llamacpp_server.py"
 
 
+class Peer:
+    """llama.cpp's server in a process of its own, which can be killed and started again."""
+
+    def __init__(self, *, port: int = 0, alias: str = "smollm2", context: int = 4096) -> None:
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, PEER, "--model", "smollm2-135m", "--alias", alias),
+                *("--port", str(port), "--context", str(context)),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        word, self.url = self.process.stdout.readline().split()
+        assert word == "ready"
+
+    @property
+    def port(self) -> int:
+        return int(self.url.split(":")[2].split("/")[0])
+
+    def end(self, *, at_once: bool = False) -> None:
+        if at_once:
+            self.process.kill()
+        else:
+            self.process.terminate()
+        self.process.wait(timeout=20)
+        self.process.stdout.close()
+
+
 @pytest.fixture(scope="module")
 def llamacpp() -> Iterator[str]:
     """The address of a running llama.cpp server with SmolLM2-135M loaded."""
-    process = subprocess.Popen(
-        [sys.executable, PEER, "--model", "smollm2-135m", "--alias", "smollm2", "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    peer = Peer()
     try:
-        word, url = process.stdout.readline().split()
-        assert word == "ready"
-        yield url
+        yield peer.url
     finally:
-        process.terminate()
-        process.wait(timeout=20)
-        process.stdout.close()
+        peer.end()
 
 
 SHORT = {
@@ -92,6 +112,61 @@ def test_a_narrative_too_long_for_a_real_server_is_a_data_error_of_its_own(study
     assert result.status is Status.COMPLETED
     assert study.query("SELECT incident_id, error_category FROM v_errors") == [
         ("long", "data_error")
+    ]
+
+
+ASKED = {"temperature": 0, "max_tokens": 200, "extra_body": {"cache_prompt": False}}
+
+
+def test_a_real_server_that_is_killed_in_mid_run_and_started_again_costs_nothing(
+    study, make_study, llamacpp
+):
+    reference = make_study("reference").data(6, words=5)
+    reference.configure(llamacpp, model=ASKED, run={"concurrency": 1}, output=SHORT).run()
+    peer = Peer()
+    port = peer.port
+    study.data(6, words=5).configure(peer.url, model=ASKED, run={"concurrency": 1}, output=SHORT)
+    process = study.start("run", "study.yaml")
+    done = "SELECT count(*) FROM narrative_results"
+    wait_until(lambda: study.database.exists() and is_made(study) and study.value(done) >= 2)
+    peer.end(at_once=True)
+    while "paused since" not in process.stderr.readline():
+        assert process.poll() is None
+    peer = Peer(port=port)
+    try:
+        _, told = process.communicate(timeout=90)
+    finally:
+        peer.end()
+
+    assert process.returncode == 0, told
+    assert "answers again after" in told
+    assert study.answers() == reference.answers()
+    assert study.value("SELECT count(*) FROM v_errors") == 0
+
+
+def test_a_real_server_that_comes_back_with_another_model_stops_the_run(study):
+    peer = Peer()
+    port = peer.port
+    study.data(8, words=5).configure(peer.url, model=ASKED, run={"concurrency": 1}, output=SHORT)
+    process = study.start("run", "study.yaml")
+    done = "SELECT count(*) FROM narrative_results"
+    wait_until(lambda: study.database.exists() and is_made(study) and study.value(done) >= 1)
+    peer.end(at_once=True)
+    peer = Peer(port=port, alias="another-model")
+    try:
+        out, told = process.communicate(timeout=90)
+        assert process.returncode == 1, told
+        assert "another-model" in out
+        assert "--accept-model" in out
+        accepted = study.start("resume", "--accept-model")
+        _, told = accepted.communicate(timeout=90)
+        assert accepted.returncode == 0, told
+    finally:
+        peer.end()
+    assert study.query("SELECT served_model FROM experiments") == [("another-model",)]
+    assert study.query("SELECT served_model FROM run_sessions ORDER BY session_id") == [
+        ("smollm2",),
+        ("another-model",),
     ]
 
 

@@ -172,7 +172,9 @@ def test_a_key_is_hidden_before_a_message_is_cut(study, monkeypatch):
         return Scripted(status=500, body=json.dumps({"error": "x" * 150 + " " + key}))
 
     with scripted_server(script) as server:
-        study.data(5).configure(server.url, model={"api_key_env": "STUDY_KEY"}).run()
+        study.data(5).configure(
+            server.url, model={"api_key_env": "STUDY_KEY"}, run={"max_outage": 0.01}
+        ).run()
 
     log = next(study.folder.glob("logs/experiments/*/run.log")).read_text()
     assert "k3y" not in log
@@ -193,7 +195,7 @@ def test_a_narrative_is_not_quoted_however_a_server_spells_it(study, spelled):
         return Scripted(status=500, body=json.dumps({"error": spelled(call.text)}))
 
     with scripted_server(script) as server:
-        study.data(5, words=3).configure(server.url).run()
+        study.data(5, words=3).configure(server.url, run={"max_outage": 0.01}).run()
 
     messages = study.query("SELECT DISTINCT error_message FROM narrative_attempts")
     assert all("quotes what was sent" in message or "[…]" in message for (message,) in messages)

@@ -214,14 +214,3 @@ def test_a_pilot_grows_and_asks_nothing_again(study, server):
     assert (result.status, result.counts.total) == (Status.COMPLETED, 25)
     assert len(server.calls) == 25
     assert study.run(max_narratives=25).already_complete
-
-
-def test_a_dead_server_ends_a_run_of_few_narratives_too(study):
-    with scripted_server(lambda _call: Scripted(status=500)) as server:
-        study.data(2).configure(server.url, run={"max_attempts": 2})
-        result = study.run()
-
-    assert result.status is Status.FAILED
-    assert "does not answer" in result.reason
-    assert result.counts.errors == 0
-    assert len(server.calls) <= 4

@@ -559,3 +559,16 @@ def test_killed_at_any_instant_only_whole_backups_are_left_and_the_rest_is_swept
     assert_whole(made.path)
     assert leftovers_of(filled.path) == []
     assert set(folder.iterdir()) == set(backups_of(filled.path))
+
+
+def test_a_database_that_is_yet_to_be_migrated_is_backed_up_as_it_is(tmp_path):
+    old = tmp_path / "old.db"
+    with contextlib.closing(sqlite3.connect(old)) as connection:
+        connection.execute("CREATE TABLE narrative_results (result_id INTEGER, detected INTEGER)")
+        connection.execute("INSERT INTO narrative_results VALUES (1, 1)")
+        connection.commit()
+    made = back_up(old, before_migration=True, skip_unchanged=True)
+    assert made.is_new
+    assert made.path.name.endswith("-before-migration.db")
+    assert value(made.path, "SELECT count(*) FROM narrative_results") == 1
+    assert back_up(old, skip_unchanged=True).is_new, "what cannot be compared counts as changed"

@@ -4,18 +4,18 @@ from collections.abc import Callable, Mapping
 
 from overnight.call.parameters import advice
 from overnight.call.quotes import error_code, error_in, is_page, quote, without_prompt
-from overnight.call.verdicts import NO_COMPLETION, NOT_UNDERSTOOD, PAGE, Verdict, judge
+from overnight.call.verdicts import DIED, NO_COMPLETION, NOT_UNDERSTOOD, PAGE, Verdict, judge
 from overnight.call.waits import retry_after
-from overnight.domain.outcome import Blame, ErrorCategory, Fault, Request
+from overnight.domain.outcome import Blame, ErrorCategory, Fault, How, Request
 
 _JUDGED = 4000  # characters of an error body that are looked at
 _LIMITED = 429
 _UNKNOWN = 400  # how an error inside a reply is judged that names no status
 
 
-def no_answer(message: str) -> Fault:
+def no_answer(message: str, how: How = How.TOLD) -> Fault:
     """Nothing came back: no connection, a time-out, a reply cut on the way."""
-    return Fault(ErrorCategory.API_ERROR, message, Blame.SERVER)
+    return Fault(ErrorCategory.API_ERROR, message, Blame.SERVER, how=how)
 
 
 def from_status(
@@ -36,7 +36,7 @@ def from_status(
     verdict = judge(status, text, formed=formed) or NOT_UNDERSTOOD
     message = _message(verdict, f"HTTP {status}", text, quote(body, request, hide))
     wait = _wait(verdict, headers, text, status)
-    return Fault(verdict.category, message, verdict.blame, status, wait)
+    return Fault(verdict.category, message, verdict.blame, status, wait, how=_how(verdict))
 
 
 def from_reply(
@@ -62,7 +62,12 @@ def from_reply(
         verdict = judge(code, text, formed=formed) or NOT_UNDERSTOOD
     how = "HTTP 200" if code is None else f"HTTP 200, error {code} inside"
     message = _message(verdict, how, text, quote(error, request, hide))
-    return Fault(verdict.category, message, verdict.blame, 200, _wait(verdict, headers, text, code))
+    wait = _wait(verdict, headers, text, code)
+    return Fault(verdict.category, message, verdict.blame, 200, wait, how=_how(verdict))
+
+
+def _how(verdict: Verdict) -> How:
+    return How.DIED if verdict is DIED else How.TOLD
 
 
 def _message(verdict: Verdict, how: str, text: str, said: str) -> str:

@@ -10,7 +10,7 @@ import aiohttp
 
 from overnight.call.client import Structured
 from overnight.call.faults import from_reply, from_status, no_answer
-from overnight.domain.outcome import Blame, ErrorCategory, Fault, Reply, Request
+from overnight.domain.outcome import Blame, ErrorCategory, Fault, How, Reply, Request
 
 _OK = 200
 _LARGEST_BODY = 32 * 1024 * 1024
@@ -110,18 +110,20 @@ class OpenAIClient:
     def _unanswered(self, error: Exception) -> Fault:
         """Why nothing came back."""
         if isinstance(error, TimeoutError):
-            return no_answer(f"no answer within {self._endpoint.timeout:g} s (timeout_sec)")
+            message = f"no answer within {self._endpoint.timeout:g} s (timeout_sec)"
+            return no_answer(message, How.TIMED_OUT)
         if isinstance(error, aiohttp.ClientSSLError):
             return _wrong_address(
                 f"no secure connection to {error.host}:{error.port}; check its certificate, and "
                 "https:// in model.api_url"
             )
         if isinstance(error, aiohttp.ClientConnectorError):
-            return no_answer(f"cannot connect to {error.host}:{error.port}; is the server running?")
+            message = f"cannot connect to {error.host}:{error.port}; is the server running?"
+            return no_answer(message, How.REFUSED)
         kind = type(error).__name__
         if isinstance(error, ValueError):
             return _wrong_address(f"model.api_url or a header cannot be used ({kind})")
-        return no_answer(f"the connection broke; is the server running? ({kind})")
+        return no_answer(f"the connection broke; is the server running? ({kind})", How.BROKE)
 
     def _body(self, request: Request) -> bytes:
         messages = [{"role": "user", "content": request.user}]

@@ -46,6 +46,7 @@ SLOW_DOWN = Verdict(
     ErrorCategory.RATE_LIMIT, Blame.SERVER, "the server asks to slow down ({how}): {said}"
 )
 NOT_READY = _servers("the server has no model that is ready ({how}); see that it loads: {said}")
+DIED = _servers("the server's model has crashed ({how}); see that it is loaded again: {said}")
 FAILED = _servers("the server failed ({how}): {said}")
 NO_COMPLETION = _servers("the server's reply is no chat completion ({how}): {said}")
 
@@ -123,12 +124,15 @@ _filtered = _any_of(
 _not_ready = _any_of(
     r"no models? (?:is |are )?(?:currently )?loaded",
     r"model (?:is |was |has been )?(?:unloaded|reloaded)",
-    r"model (?:has )?(?:crashed|unexpectedly stopped)|crashed without|exit code",
     r"(?:failed to|error|cannot|could not) load(?:ing)? (?:the )?model|loading model",
     r"model is (?:still |currently )?(?:being )?load(?:ing|ed\b(?! with))",
-    r"channel error|prediction-error|enginecore|engine is dead|runner process",
+    r"channel error|prediction-error",
     r"overloaded|at capacity|server busy|temporarily unavailable|out of memory",
     r"insufficient (?:system )?(?:resources|memory)",
+)
+_died = _any_of(
+    r"model (?:has )?(?:crashed|unexpectedly stopped)|crashed without|exit code",
+    r"enginecore|engine is dead|runner process",
 )
 _form = _any_of(
     r"response_format|json[_ ]?(?:schema|object|mode)|structured[_ ]?output",
@@ -179,6 +183,7 @@ _RULES: tuple[tuple[Container[int], Callable[[str], object], Verdict], ...] = (
     ((400, 413, 429), _too_large, TOO_LARGE),
     ((413,), _whatever, TOO_LARGE),
     ((400, 403, 422), _filtered, FILTERED),
+    ((*_REFUSED, 500, 503), _died, DIED),
     (_REFUSED, _not_ready, NOT_READY),
     (_OURS_AT_500, _form, NO_SCHEMA),
     ((400,), _https, HTTPS),

@@ -31,6 +31,27 @@ def backup(
 
 
 @app.command(rich_help_panel=KEEP)
+def doctor(
+    *,
+    files: Annotated[
+        bool,
+        typer.Option("--files", help="Also list every file that holds narratives or answers."),
+    ] = False,
+    db: Db = None,
+    json_: Json = False,
+) -> None:
+    """Is all well? Checks the database, its files, locks, room and servers; changes nothing."""
+    from overnight.cli.show_keep import checked, show_report
+    from overnight.commands.doctor import doctor as command
+
+    with checked() as on_check:
+        report = command(db=db, with_files=files, on_check=on_check)
+    show_report(report, as_json=json_)
+    if not report.is_fine:
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=KEEP)
 def migrate(*, db: Db = None) -> None:
     """Bring a database of an earlier version up to date, after a backup."""
     from overnight.cli.live import watched

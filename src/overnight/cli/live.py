@@ -17,8 +17,17 @@ from overnight.events import (
     SessionEnded,
     SessionOpened,
     StoodStill,
+    Waiting,
 )
-from overnight.views import clock, duration, percent, progress_line, rate_text, short_count
+from overnight.views import (
+    clock,
+    duration,
+    pause_text,
+    percent,
+    progress_line,
+    rate_text,
+    short_count,
+)
 
 _AT_MOST_EVERY = 10.0  # seconds between two plain lines ...
 _AT_LEAST_EVERY = 60.0  # ... and the longest silence
@@ -101,6 +110,7 @@ class _Bar:
         parts = [  # in the order of their weight: a narrow terminal cuts the end
             f"{p.completed:,}/{p.total:,}",
             percent(p.completed, p.total),
+            *([pause_text(p.waiting)] if p.waiting else []),
             rate_text(p.rate),
             f"ETA {clock(p.eta)}" if p.eta else "ETA unknown yet",
             f"errors {p.errors:,}",
@@ -173,6 +183,8 @@ def _messages(event: Event) -> list[tuple[str, str | None]]:
                 None,
             ),
         ]
+    if isinstance(event, Waiting):
+        return _pause_messages(event)
     if isinstance(event, StoodStill):
         message = f"nothing happened here for {duration(event.seconds)}: the machine slept, or "
         return [(message + "this process was stopped; going on", "yellow")]
@@ -186,3 +198,13 @@ def _messages(event: Event) -> list[tuple[str, str | None]]:
             )
         ]
     return []
+
+
+def _pause_messages(event: Waiting) -> list[tuple[str, str | None]]:
+    """The beginning and the end of a pause; probes in between are for the progress line."""
+    if event.over_at is not None:
+        lasted = duration(event.over_at - event.since)
+        return [(f"the server answers again after {lasted}; going on", "green")]
+    if event.n_probes:
+        return []
+    return [(f"{pause_text(event)}; nothing is lost, the run goes on by itself", "yellow")]

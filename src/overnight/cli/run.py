@@ -131,6 +131,9 @@ def resume(
     *,
     config: NewConfig = None,
     use_stored_data: UseStored = False,
+    accept_model: Annotated[
+        bool, typer.Option("--accept-model", help="Go on with another model than it began with.")
+    ] = False,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="And ask again for what ended as an error.")
     ] = False,
@@ -155,6 +158,7 @@ def resume(
         concurrency=concurrency,
         api_url=api_url,
         use_stored_data=use_stored_data,
+        accept_model=accept_model,
         retry_errors=retry_errors,
         backup=not no_backup,
     )
@@ -207,6 +211,18 @@ def retry(
             handler=handler,
         )
     raise typer.Exit(show_retry(done, strict=strict, dry_run=dry_run))
+
+
+@app.command(rich_help_panel=RUN)
+def reparse(name: Name = "latest", *, db: Db = None, json_: Json = False) -> None:
+    """Read unreadable replies again, after overnight has learned to; makes no call."""
+    from overnight.cli.live import watched
+    from overnight.cli.show_run import show_reparsed
+    from overnight.commands.reparse import reparse as command
+
+    with watched() as handler:
+        done = command(name, db=db, handler=handler)
+    show_reparsed(done, as_json=json_)
 
 
 @app.command(rich_help_panel=RUN)

@@ -23,7 +23,7 @@ from overnight.views import iso
 _WIDE = 160  # columns where there is no terminal to measure
 
 
-def console() -> Console:
+def console() -> Screen:
     """Stdout, wide where it is no terminal."""
     return Screen(
         highlight=False,

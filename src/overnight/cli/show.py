@@ -3,10 +3,13 @@
 import dataclasses
 import itertools
 import json
+import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.text import Text
 
 from overnight.cli.live import Screen
@@ -69,6 +72,8 @@ def show_list(views: Sequence[ExperimentView], *, as_json: bool) -> None:
 
 def _state(view: ExperimentView) -> str | Text:
     """What has crashed stands out: nobody else says that something is to be done."""
+    if view.pause is not None:
+        return Text("running (paused)", style="bold yellow")
     crashed = view.state == "running (crashed)"
     return Text(view.state, style="bold red") if crashed else view.state
 
@@ -98,7 +103,7 @@ def _status_rows(status: StatusView) -> list[list[str]]:
     reason = f" ({row['status_reason']})" if row["status_reason"] else ""
     rows = [
         ["id", view.experiment_id],
-        ["state", view.state + reason],
+        ["state", (view.pause_text or view.state) + reason],
         [
             "done",
             f"{c.completed:,} of {c.total:,} ({percent(c.completed, c.total)}): "
@@ -136,10 +141,13 @@ def _status_rows(status: StatusView) -> list[list[str]]:
 
 
 def _session_rows(status: StatusView) -> list[list[str]]:
-    sessions = status.view.summary.sessions
+    view = status.view
+    sessions = view.summary.sessions
     rows = [["sessions", f"{len(sessions)}, {sum(s.n_calls for s in sessions):,} calls"]]
     if status.worked:
         rows.append(["time worked", duration(status.worked)])
+    if view.summary.pauses:
+        rows.append(["pauses", f"{len(view.summary.pauses)}, {duration(status.paused)}"])
     if status.stood_still:
         rows.append(["stood still", f"{duration(status.stood_still)} (asleep, or stopped)"])
     return rows
@@ -198,6 +206,51 @@ def show_results(
             out.print(f"-> {reply}")
     if limit and len(rows) > limit:
         out.print(f"\nThe first {limit:,}; all of them: --limit 0")
+
+
+_EXAMPLES = 5  # of each category, unless somebody asks for more
+_ADVICE = {
+    "api_error": "the server failed for these while it answered others; retry asks again",
+    "rate_limit": "retry asks again",
+    "parse_error": "no reply could be read; retry asks again, reparse reads the old replies again",
+    "data_error": "too long for the model; a larger context, then retry --category data_error",
+    "refusal": "the model or a content filter refused; another model may not",
+    "unknown": "retry asks again",
+}
+
+
+def show_errors(found: Iterable[Result], *, limit: int | None, with_text: bool) -> None:
+    """Errors by category, with examples; narratives and replies only `with_text`."""
+    most = _EXAMPLES if limit is None else limit or sys.maxsize
+    counts: Counter[str] = Counter()
+    examples: dict[str, list[Result]] = {}
+    for result in found:
+        category = str(result.error_category)
+        counts[category] += 1
+        if counts[category] <= most:
+            examples.setdefault(category, []).append(result)
+    out = console()
+    if not counts:
+        out.print("No errors.")
+    for category, n in sorted(counts.items()):
+        out.print(f"{category}: {n:,}", style="bold", end="")
+        out.print(f" ({_ADVICE[category]})", soft_wrap=True)
+        for result in examples[category]:
+            _show_error(out, result, with_text=with_text)
+        if n > len(examples[category]):
+            out.print(f"  ... and {n - len(examples[category]):,} more; all of them: --limit 0")
+
+
+def _show_error(out: Console, result: Result, *, with_text: bool) -> None:
+    calls = "1 call" if result.attempt_count == 1 else f"{result.attempt_count} calls"
+    out.print(
+        f"  row {result.row_num:,} ({result.incident_id}, {result.narrative_type}), {calls}: "
+        f"{result.error_message}",
+        soft_wrap=True,
+    )
+    if with_text:
+        out.print(f"    {result.text}", soft_wrap=True)
+        out.print(f"    -> {result.raw_reply}", soft_wrap=True)
 
 
 def _cell(value: object) -> str:

@@ -1,13 +1,15 @@
 """What is kept, and whether all is well with it: backups and checks."""
 
+import dataclasses
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from overnight.cli.live import Screen
-from overnight.cli.screen import show_json
+from overnight.cli.screen import console, show_json, table
 from overnight.commands.backup import Backup
+from overnight.commands.doctor import File, Finding, Report
 from overnight.commands.migrate import Migrated
 from overnight.views import duration, percent, size_text
 
@@ -55,6 +57,55 @@ def show_backup(made: Backup, *, as_json: bool) -> None:
     with suppress(OSError):
         text = f"{size_text(made.n_bytes)} copied and verified in {duration(made.seconds)}"
         print(text, file=sys.stderr)  # noqa: T201
+
+
+@contextmanager
+def checked() -> Iterator[Callable[[str], None]]:
+    """A callback that shows on a terminal what is being checked."""
+    screen = Screen(stderr=True, highlight=False, emoji=False)
+    if not screen.is_terminal:
+        yield lambda _name: None
+        return
+    with screen.status("checking") as status:
+        yield lambda name: status.update(f"checking {name}")
+
+
+_MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM", "bold red")}
+
+
+def show_report(report: Report, *, as_json: bool) -> None:
+    """A line for each finding, with what to do below it; the files after them."""
+    if as_json:
+        show_json({**dataclasses.asdict(report), "is_fine": report.is_fine})
+        return
+    out = console()
+    for finding in report.findings:
+        _show_finding(out, finding)
+    if report.files is not None:
+        out.print()
+        _show_files(out, report.files)
+    n = sum(finding.state == "problem" for finding in report.findings)
+    out.print(
+        f"\n{report.database}: " + (f"{n} problems" if n > 1 else "a problem" if n else "fine")
+    )
+
+
+def _show_finding(out: Screen, finding: Finding) -> None:
+    mark, style = _MARKS[finding.state]
+    out.print(f"{mark:8}", style=style, end="")
+    out.print(f"{finding.check}: {finding.message}", soft_wrap=True)
+    for line in (finding.advice or "").splitlines():
+        out.print(f"{'':8}{line}", soft_wrap=True)  # whole: it may be copied
+
+
+def _show_files(out: Screen, files: Sequence[File]) -> None:
+    rows = [["bytes", "mode", "kind", "file", "holds"]]
+    for file in files:
+        size = "not there" if file.n_bytes is None else f"{file.n_bytes:,}"
+        mode = "" if file.mode is None else f"{file.mode:o}"
+        rows.append([size, mode, file.kind, str(file.path), file.holds])
+    out.print(table(rows, right=False))
+    out.print("What --out has put elsewhere is not known here.")
 
 
 def show_migrated(done: Migrated) -> None:

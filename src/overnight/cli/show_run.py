@@ -20,6 +20,7 @@ from overnight.cli.screen import (
     which_experiment,
 )
 from overnight.commands.check import Check
+from overnight.commands.reparse import Reparsed
 from overnight.commands.retry import Retry
 from overnight.commands.stint import RunResult
 from overnight.domain.experiment import Status
@@ -107,6 +108,21 @@ def show_retry(done: Retry, *, strict: bool, dry_run: bool) -> int:
     assert dry_run  # noqa: S101 - else there is a result
     out.print(f"A retry would ask again for {done.n_chosen:,} of them ({chosen}).")
     return 0
+
+
+def show_reparsed(done: Reparsed, *, as_json: bool) -> None:
+    """How many replies can be read now, and what is left to do about the others."""
+    left, short = done.n_unreadable - done.n_read, done.experiment.experiment_id[:8]
+    if as_json:
+        show_json({"unreadable": done.n_unreadable, "read_now": done.n_read, "left": left})
+        return
+    out = console()
+    if not done.n_unreadable:
+        out.print(f"{short} has no unreadable replies; nothing was changed.")
+        return
+    out.print(f"{done.n_read:,} of {done.n_unreadable:,} unreadable results can be read now.")
+    if left:
+        out.print(f"To ask again for the other {left:,}: overnight retry {short}")
 
 
 def show_cancelled(view: ExperimentView, *, as_json: bool) -> None:

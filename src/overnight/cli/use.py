@@ -15,23 +15,37 @@ def show(
     left_out: Annotated[
         bool, typer.Option("--left-out", help="The rows of the data file that were not used.")
     ] = False,
-    errors: Annotated[bool, typer.Option("--errors", help="Only results that are errors.")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="Rows at the most; 0 for all.")] = 20,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="The errors by category, with examples.")
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Rows at the most (20), or examples of a category (5); 0 for all."
+        ),
+    ] = None,
     with_text: WithText = False,
     db: Db = None,
     json_: Json = False,
 ) -> None:
     """The answers themselves, or the rows that were left out."""
-    from overnight.cli.show import show_left_out, show_results
+    from overnight.cli.show import show_errors, show_left_out, show_results
     from overnight.commands import results
 
     if left_out:
         rows = results.left_out_rows(name, db=db)
-        show_left_out(rows, limit=limit, with_text=with_text, as_json=json_)
+        show_left_out(rows, limit=_or_20(limit), with_text=with_text, as_json=json_)
+    elif errors and not json_:
+        found = results.results(name, db=db, with_text=with_text, errors_only=True)
+        show_errors(found, limit=limit, with_text=with_text)
     else:
         found = results.results(name, db=db, with_text=with_text, errors_only=errors)
         spec = results.declared(name, db=db)
-        show_results(found, spec, limit=limit, with_text=with_text, as_json=json_)
+        show_results(found, spec, limit=_or_20(limit), with_text=with_text, as_json=json_)
+
+
+def _or_20(limit: int | None) -> int:
+    return 20 if limit is None else limit
 
 
 @app.command(rich_help_panel=USE)

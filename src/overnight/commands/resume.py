@@ -36,6 +36,7 @@ class Changes:
     concurrency: int | None = None
     api_url: str | None = None
     use_stored_data: bool = False
+    accept_model: bool = False
     retry_errors: bool = False
     backup: bool = True
 
@@ -70,6 +71,7 @@ def resume(
             total=total,
             retry=RETRIED if changes.retry_errors else (),
             use_stored_data=changes.use_stored_data,
+            accept_model=changes.accept_model,
             backup=changes.backup,
         )
         return carry_out(database, experiment, opening, handler=handler, stop=stop)

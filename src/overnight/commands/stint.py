@@ -9,13 +9,14 @@ from overnight.call.client import Client, Structured
 from overnight.commands.exports import Exports, file_columns
 from overnight.domain.experiment import Counts, Event, Experiment, Status
 from overnight.errors import OvernightError, SupersededError
-from overnight.events import Handler, SessionEnded, SessionOpened, broadcast
+from overnight.events import Handler, Said, SessionEnded, SessionOpened, broadcast
 from overnight.report.metrics import Metrics, measure
 from overnight.runlog import RunLog
 from overnight.session import Ending, Opening, Session, begin, end, give_up
 from overnight.store.database import Database
 from overnight.store.experiments import get_experiment
 from overnight.store.results import label_counts
+from overnight.views import toll_text
 from overnight.work import StopRequest, run_to_end
 
 
@@ -111,7 +112,10 @@ def _work(
     ending = Ending(Event.FINISH)
     try:
         if session.workload.total:
-            ending = run_to_end(wire(session, client, concurrency, emit), stop)
+            parts = wire(session, client, concurrency, emit)
+            ending = run_to_end(parts, stop)
+            if summary := toll_text(parts.toll):
+                emit(Said(summary))
     finally:
         exports.stop()
     if ending.event is Event.FINISH:

@@ -176,6 +176,7 @@ class RunSection(Section):
     save_csv_json: bool = True
     max_attempts: int = Field(default=6, ge=1)
     max_error_share: float = Field(default=0.5, gt=0, le=1)
+    max_outage: Seconds = 72 * 3600.0
     drain_sec: Seconds = 20.0
 
 

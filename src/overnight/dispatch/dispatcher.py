@@ -1,13 +1,14 @@
 """Who goes next, how many at once."""
 
 import asyncio
-import heapq
-import itertools
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from overnight.dispatch.waiting import Waiting
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.domain.concurrency import AHEAD
+from overnight.domain.flow import Flow
 from overnight.plan import PAGE_SIZE, Plan
 from overnight.record import Recorder
 
@@ -16,64 +17,70 @@ _LONGEST_COMMIT = 1.0  # seconds; while one takes longer, nothing new is sent
 
 
 class Dispatcher:
-    """Hands open attempts to the workers that make the calls.
+    """Hands open attempts to the workers that make the calls, as the flow allows.
 
-    At most `limit` calls are in flight, and at most `limit` + AHEAD attempts are open in the
-    ledger; an attempt counts as open until the commit that closes it. One attempt alone is in
-    flight until the first reply has come: what is wrong with the set-up then costs one call.
+    At most `flow.wanted` calls are in flight, and at most AHEAD more attempts are open in the
+    ledger; an attempt counts as open until the commit that closes it.
     """
 
-    def __init__(self, plan: Plan, recorder: Recorder, limit: int) -> None:
-        self.limit = limit
+    def __init__(self, plan: Plan, recorder: Recorder, flow: Flow) -> None:
+        self.flow = flow
         self.in_flight = 0
         self.stopping = False
         self.failure: BaseException | None = None
+        self.on_committed: Callable[[Sequence[Attempted]], None] = lambda _ended: None
         self._plan = plan
         self._recorder = recorder
-        self._proven = False  # whether a reply has come in this session
+        self._waiting = Waiting()
+        self._ready: deque[OpenAttempt] = deque()
+        self._turns: deque[asyncio.Future[None]] = deque()  # of workers that wait for an attempt
         self._n_open = 0
         self._n_entering = 0  # of these, handed to the recorder and not yet back
-        self._not_before = 0.0  # on the loop's clock: the server asked for a rest
-        self._backlog: deque[Job] = deque()
-        self._delayed: list[tuple[float, int, Job]] = []  # a heap by due time
-        self._tie = itertools.count()
-        self._ready: deque[OpenAttempt] = deque()
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._n_unfinished = 0  # narratives that the plan has given, and that have no result yet
+        self._sole: OpenAttempt | None = None  # the call that no other has been under way with
         self._reading: asyncio.Task[None] | None = None
         self._exhausted = False
         self._dead = False  # the recorder is
         self._timer: asyncio.TimerHandle | None = None
-        self.on_committed: Callable[[Sequence[Attempted]], None] = lambda _ended: None
 
     async def next(self) -> OpenAttempt | None:
         """The next attempt to send, when its turn comes; None when there will be no more."""
         self._refill()
         while not self._over:
             if self._ready and self._may_send():
-                self.in_flight += 1
-                return self._ready.popleft()
+                return self._send()
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
+            self._turns.append(turn)
             await turn
         self._wake_all()
         return None
 
-    def returned(self, *, answered: bool) -> None:
+    def returned(self) -> None:
         """A call is no longer in flight."""
         self.in_flight -= 1
-        self._proven = self._proven or answered
+        self._set_timer()
         self._wake()
+
+    def is_alone(self, attempt: OpenAttempt) -> bool:
+        """Whether no other call has been under way with this one."""
+        return self._sole is attempt
+
+    @property
+    def n_left(self) -> float:
+        """How many narratives have no result yet; infinite while the plan has more."""
+        return self._n_unfinished if self._exhausted else math.inf
+
+    def finished(self) -> None:
+        """A narrative has its result."""
+        self._n_unfinished -= 1
 
     def retry(self, job: Job, seconds: float) -> None:
         """Call for this narrative again, not earlier than in so many seconds."""
-        due = asyncio.get_running_loop().time() + seconds
-        heapq.heappush(self._delayed, (due, next(self._tie), job))
+        self._waiting.delay(job, self._now() + seconds)
 
-    def hold(self, seconds: float) -> None:
-        """Send nothing for so long: the server asked everybody to slow down."""
-        until = asyncio.get_running_loop().time() + seconds
-        self._not_before = max(self._not_before, until)
-        self._set_timer()
+    def postpone(self, job: Job) -> None:
+        """Call for this narrative again when all others are done."""
+        self._waiting.postpone(job)
 
     def fail(self, error: BaseException) -> None:
         """Something broke that is no fault of a server: stop, and keep what is still coming."""
@@ -96,7 +103,7 @@ class Dispatcher:
             await asyncio.wait([self._reading])
         while self._n_entering and not self._dead:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
+            self._turns.append(turn)
             await turn
 
     # --- told by the recorder ------------------------------------------------------------
@@ -127,36 +134,45 @@ class Dispatcher:
 
     # --- inside --------------------------------------------------------------------------
 
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
     @property
     def _over(self) -> bool:
-        nothing_left = self._exhausted and not self._backlog and not self._delayed
-        return self.stopping or (nothing_left and not self._ready and self._n_open == 0)
+        return self.stopping or (
+            self._exhausted and not self._waiting and not self._ready and self._n_open == 0
+        )
 
     def _may_send(self) -> bool:
         if self._recorder.waiting > _LONGEST_COMMIT:
             return False  # what comes back could not be written down
-        resting = asyncio.get_running_loop().time() < self._not_before
-        return not resting and self.in_flight < (self.limit if self._proven else 1)
+        return self.flow.may_send(self.in_flight, self._now())
+
+    def _send(self) -> OpenAttempt:
+        attempt = self._ready.popleft()
+        self._sole = attempt if self.in_flight == 0 else None
+        self.in_flight += 1
+        self.flow.sent()
+        return attempt
 
     def _refill(self) -> None:
         """Enter as many attempts as may be open, and read ahead in the plan."""
         if self.stopping:
             return
         jobs = []
-        while self._n_open < self.limit + AHEAD and (job := self._next_job()):
+        while self._n_open < self.flow.wanted + AHEAD and (job := self._next_job()):
             self._n_open += 1
             jobs.append(job)
         if jobs:
             self._n_entering += len(jobs)
             self._recorder.open(jobs)
-        if len(self._backlog) < _LOW_WATER and not self._exhausted and self._reading is None:
+        if self._waiting.n_in_order < _LOW_WATER and not self._exhausted and self._reading is None:
             self._reading = asyncio.create_task(self._read())
         self._set_timer()
 
     def _next_job(self) -> Job | None:
-        if self._delayed and self._delayed[0][0] <= asyncio.get_running_loop().time():
-            return heapq.heappop(self._delayed)[2]
-        return self._backlog.popleft() if self._backlog else None
+        return self._waiting.next(self._now(), no_more=self._exhausted, quiet=self._n_open == 0)
 
     async def _read(self) -> None:
         try:
@@ -165,7 +181,8 @@ class Dispatcher:
             self.fail(error)
             return
         self._reading = None
-        self._backlog.extend(page)
+        self._waiting.add(page)
+        self._n_unfinished += len(page)
         self._exhausted = not page
         self._refill()
         self._wake()
@@ -174,12 +191,15 @@ class Dispatcher:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        loop = asyncio.get_running_loop()
-        due = [self._not_before] if loop.time() < self._not_before else []
-        if self._delayed and self._n_open < self.limit + AHEAD:
-            due.append(self._delayed[0][0])
-        if due:
-            self._timer = loop.call_at(min(due) + 0.001, self._look_again)
+        if self.stopping:
+            return
+        due = [self.flow.look_again_at(self._now())]
+        if self._n_open < self.flow.wanted + AHEAD:
+            due.append(self._waiting.due())
+        times = [time for time in due if time is not None]
+        if times:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(min(times) + 0.001, self._look_again)
 
     def _look_again(self) -> None:
         self._refill()
@@ -190,19 +210,18 @@ class Dispatcher:
         if self._over:
             self._wake_all()
             return
-        if not self._may_send():
-            return
-        free = self.limit - self.in_flight if self._proven else 1 - self.in_flight
-        for _ in range(min(free, len(self._ready))):
-            self._wake_one()
+        if self._ready and self._may_send():
+            free = max(1, self.flow.limit - self.in_flight)
+            for _ in range(min(free, len(self._ready))):
+                self._wake_one()
 
     def _wake_one(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
+        while self._turns:
+            turn = self._turns.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
 
     def _wake_all(self) -> None:
-        while self._waiting:
+        while self._turns:
             self._wake_one()

@@ -15,9 +15,11 @@ class Job:
     n_calls: int = 0  # on record, lost ones included
     n_unreadable: int = 0  # replies on record that nobody could read
     first_error: str | None = None  # message of the first call that failed, ever
-    unreadable_now: int = 0  # in this session
-    failed_now: int = 0  # in this session, for reasons other than unreadable replies
-    answers_when_failed: int = 0  # answers that the session had when it failed first
+    unreadable_now: int = 0  # since it had its last result; a broken-off session's count too
+    failed_now: int = 0  # in this session by the server's fault, others being answered in between
+    answers_when_failed: int = 0  # answers that the session had when it failed last
+    n_deaths: int = 0  # the server died with it under way
+    lone_deaths: int = 0  # ... and nothing else
 
     def seed(self, base: int) -> int:
         """The seed of the next call: moved on by each unreadable reply and by nothing else."""

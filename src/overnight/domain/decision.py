@@ -4,15 +4,14 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from overnight.domain.attempt import Job
-from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Outcome
+from overnight.domain.flow import back_off
+from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, How, Outcome
 
 MAX_UNREADABLE = 3  # calls that a narrative gets in one session while nobody can read the reply
-SILENT_NARRATIVES = 5  # this many different ones without an answer in between: the server is gone
+MAX_LONE_DEATHS = 3  # deaths of the server while it worked on one narrative alone
 _FIRST, _FIRST_BAD, _RECENT = 20, 18, 100  # narratives
 _WORTHLESS = (ErrorCategory.PARSE_ERROR, ErrorCategory.REFUSAL, ErrorCategory.UNKNOWN)
-LONGEST_REST = 72 * 3600.0  # seconds; who asks for more is asked again by a human
-_FIRST_DELAY = 1.0
-_LONGEST_DELAY = 60.0
+_LONGEST_OUTAGE = 72 * 3600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,11 @@ class RetryIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Postpone:
+    """The server may have died of this narrative: call again when all others are done."""
+
+
+@dataclass(frozen=True, slots=True)
 class SlowDown:
     """Send nothing at all for so many seconds, then call again for the same narrative."""
 
@@ -39,9 +43,18 @@ class Stop:
     """No further call makes sense: somebody must change something first."""
 
     reason: str
+    come_back_in: float | None = None  # seconds, where the server said when
 
 
-Decision = Accept | RetryIn | SlowDown | Stop
+Decision = Accept | RetryIn | Postpone | SlowDown | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What was going on around a call."""
+
+    alone: bool = False  # no other call was under way with it
+    alive: bool = True  # the server had answered since anything failed, or nobody is left to ask
 
 
 @dataclass(slots=True)
@@ -51,16 +64,15 @@ class Course:
     max_attempts: int
     n_answers: int = 0  # calls that came back with something to read
     n_limited: int = 0  # rate limits in a row
+    max_outage: float = _LONGEST_OUTAGE  # who asks for a longer rest is asked again by a human
     max_error_share: float | None = 0.5  # of the last 100 narratives that ended; None: any
     ends: deque[bool] = field(default_factory=lambda: deque(maxlen=_RECENT))  # True: worthless
     n_ended: int = 0
-    silent: set[int] | None = None  # narratives without an answer since the last one came
 
     def saw_reply(self) -> None:
         """The server is there."""
         self.n_answers += 1
         self.n_limited = 0
-        self.silent = None
 
     def saw_end(self, outcome: Outcome) -> None:
         """A narrative has its result."""
@@ -82,14 +94,8 @@ class Course:
             "the section output"
         )
 
-    def saw_silence(self, narrative_id: int) -> int:
-        """The server gave no answer; on how many different narratives in a row."""
-        self.silent = self.silent or set()
-        self.silent.add(narrative_id)
-        return len(self.silent)
 
-
-def decide(outcome: Outcome, job: Job, course: Course) -> Decision:
+def decide(outcome: Outcome, job: Job, course: Course, scene: Scene = Scene()) -> Decision:
     """What to do next; counts the outcome into `job` and `course`.
 
     An answer or a fault of the narrative's own is its result. An unreadable reply is asked for
@@ -99,54 +105,65 @@ def decide(outcome: Outcome, job: Job, course: Course) -> Decision:
         course.saw_reply()
         return Accept()
     job.first_error = job.first_error or outcome.message
-    if outcome.blame in (Blame.FORM, Blame.NOBODY):
-        return RetryIn(0.0)
-    if outcome.category is ErrorCategory.PARSE_ERROR:
-        course.saw_reply()
-        return _unreadable(job)
     if outcome.blame is Blame.NARRATIVE:
         course.saw_reply()
+        return _own(outcome, job)
+    if outcome.blame in (Blame.FORM, Blame.NOBODY):
+        return RetryIn(0.0)
+    if (stop := _no_use(outcome, course)) is not None:
+        return stop
+    if outcome.category is ErrorCategory.RATE_LIMIT:
+        return _limited(outcome, course)
+    return _server_failed(outcome, job, course, scene)
+
+
+def _own(fault: Fault, job: Job) -> Decision:
+    """The narrative's own fault is its result; an unreadable reply only at the third time."""
+    if fault.category is not ErrorCategory.PARSE_ERROR:
         return Accept()
-    if outcome.blame is Blame.SETUP and course.n_answers == 0:
-        return Stop(outcome.message)
-    return _server_failed(outcome, job, course)
-
-
-def _unreadable(job: Job) -> Decision:
     job.n_unreadable += 1
     job.unreadable_now += 1
     return Accept() if job.unreadable_now >= MAX_UNREADABLE else RetryIn(0.0)
 
 
-def _server_failed(fault: Fault, job: Job, course: Course) -> Decision:
-    if fault.category is ErrorCategory.RATE_LIMIT:
-        return _limited(fault, course)
-    if course.saw_silence(job.narrative.narrative_id) >= SILENT_NARRATIVES:
-        return Stop(_gone(fault, course))
-    if job.failed_now == 0:
-        job.answers_when_failed = course.n_answers
-    job.failed_now += 1
+def _no_use(fault: Fault, course: Course) -> Stop | None:
+    """Why further calls are of no use until somebody does something; None if they may be."""
+    if fault.blame is Blame.SETUP and course.n_answers == 0:
+        return Stop(fault.message)
+    if (fault.retry_after or 0.0) > course.max_outage:
+        hours = (fault.retry_after or 0.0) / 3600
+        reason = f"the server asks to come back in {hours:,.0f} hours: {fault.message}"
+        return Stop(reason, fault.retry_after)
+    return None
+
+
+def _server_failed(fault: Fault, job: Job, course: Course, scene: Scene) -> Decision:
+    """Only failures while others were answered say something about the narrative itself."""
+    if job.failed_now == 0 or course.n_answers > job.answers_when_failed:
+        job.failed_now += 1
+    job.answers_when_failed = course.n_answers
     if job.failed_now >= course.max_attempts:
-        others_answered = course.n_answers > job.answers_when_failed
-        return Accept() if others_answered else Stop(_gone(fault, course))
+        return Accept()
+    if fault.how in (How.BROKE, How.DIED):
+        return _died(job, scene)
     return RetryIn(max(fault.retry_after or 0.0, back_off(job.failed_now)))
 
 
+def _died(job: Job, scene: Scene) -> Decision:
+    job.n_deaths += 1
+    if scene.alone and scene.alive:
+        job.lone_deaths += 1
+    return Accept() if job.lone_deaths >= MAX_LONE_DEATHS else Postpone()
+
+
 def _limited(fault: Fault, course: Course) -> Decision:
-    """A rate limit is nobody's failure and uses up no attempt: everybody waits."""
+    """A rate limit is nobody's failure and uses up no attempt: everybody waits.
+
+    As long as the server asks; longer only if it did not say, or says the same again and again.
+    """
     course.n_limited += 1
-    seconds = back_off(course.n_limited) if fault.retry_after is None else fault.retry_after
-    if seconds > LONGEST_REST:
-        hours = seconds / 3600
-        return Stop(f"the server asks to come back in {hours:,.0f} hours: {fault.message}")
-    return SlowDown(seconds)
-
-
-def _gone(fault: Fault, course: Course) -> str:
-    verb = "stopped answering" if course.n_answers else "does not answer"
-    return f"the model's server {verb}: {fault.message}"
-
-
-def back_off(failures: int) -> float:
-    """Seconds to wait after so many failures: 1, 2, 4 ... 60."""
-    return min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(failures - 1, 10))
+    asked = fault.retry_after or 0.0
+    if asked <= 0.0:
+        return SlowDown(back_off(course.n_limited))
+    again = course.n_limited - 1
+    return SlowDown(max(asked, back_off(again)) if again else asked)

@@ -3,11 +3,20 @@
 from dataclasses import dataclass
 
 
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """What a reply tells of the server. `is_news`: it is to be recorded."""
+
+    is_news: bool
+    note: str | None = None  # for the user
+
+
 @dataclass(slots=True)
 class ModelIdentity:
     """Which model answers. `fixed` is what earlier sessions saw, None if nothing is known."""
 
     fixed: str | None = None
+    fingerprint: str | None = None  # as the last session saw it; it may change, visibly
     met: bool = False  # whether this session has seen a reply
     named: bool = False  # ... and one that named its model
 
@@ -19,6 +28,21 @@ class ModelIdentity:
             return None
         return (
             f"the server now answers as {reported!r}; this experiment's answers are by "
-            f"{self.fixed!r}. Load that model again and type the same command, or begin a new "
-            "experiment with: overnight run CONFIG --new"
+            f"{self.fixed!r}. Load that model again and type the same command; or go on with the "
+            "new one: overnight resume --accept-model; or begin anew: overnight run CONFIG --new"
         )
+
+    def meet(self, reported: str | None, fingerprint: str | None) -> Meeting:
+        """Take in a reply to which there is no objection."""
+        first, changed = not self.met, fingerprint is not None and fingerprint != self.fingerprint
+        is_news = first or changed or (reported is not None and not self.named)
+        note = None
+        if changed and self.fingerprint is not None:
+            note = (
+                f"the server's system_fingerprint has changed: {self.fingerprint} before, now "
+                f"{fingerprint}; the model's name is the same, its answers may differ slightly"
+            )
+        self.met = True
+        self.named = self.named or reported is not None
+        self.fingerprint = fingerprint or self.fingerprint
+        return Meeting(is_news, note)

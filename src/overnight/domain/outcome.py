@@ -27,6 +27,16 @@ class Blame(StrEnum):
     FORM = "form"  # the way the answer's form was asked for: ask again without
 
 
+class How(StrEnum):
+    """In what way a call failed, as far as it tells something about the server."""
+
+    TOLD = "told"  # the server said what is wrong
+    REFUSED = "refused"  # no connection: the server was not there when it was called
+    BROKE = "broke"  # the connection broke under the call: the server may have died of it
+    DIED = "died"  # the server says that its model has crashed
+    TIMED_OUT = "timed out"
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is sent for one narrative; everything else is the same for a whole experiment."""
@@ -64,6 +74,7 @@ class Fault:
     http_status: int | None = None
     retry_after: float | None = None  # seconds, as the server asked
     reply: Reply | None = None  # where something came back and was paid for
+    how: How = How.TOLD
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,17 @@
 """A stint of work on an experiment: opened by one process, closed by it or by its successor."""
 
-from overnight.session.closing import cancel_crashed, end, give_up
-from overnight.session.opening import begin
+from overnight.session.closing import cancel_crashed, end, give_up, metric_columns
+from overnight.session.opening import begin, hold
 from overnight.session.state import Ending, Opening, Session
 
-__all__ = ["Ending", "Opening", "Session", "begin", "cancel_crashed", "end", "give_up"]
+__all__ = [
+    "Ending",
+    "Opening",
+    "Session",
+    "begin",
+    "cancel_crashed",
+    "end",
+    "give_up",
+    "hold",
+    "metric_columns",
+]

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Counts, Event, Experiment, Status
 from overnight.report.metrics import measure, metrics_json
 from overnight.session.state import METRIC_COLUMNS, Ending, Session
@@ -11,6 +12,7 @@ from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.experiments import counts_in, get_experiment, transition, update_experiment
 from overnight.store.ledger import close_lost
+from overnight.store.pauses import close_pauses
 from overnight.store.rescue import read_in
 from overnight.store.results import label_counts
 from overnight.store.sessions import end_session, fence, runtime_of
@@ -29,7 +31,8 @@ def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Co
     """
     key, now = session.keys.experiment_key, time.time()
     session.heartbeat.beat()
-    metrics = _metric_columns(session) if ending.event is Event.FINISH else {}
+    spec = session.config.values.answer
+    metrics = metric_columns(session.database, key, spec) if ending.event is Event.FINISH else {}
     try:
         with session.database.write() as connection:
             fence(connection, session.keys.session_id, session.sign())
@@ -38,7 +41,7 @@ def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Co
                 session.database.path,
                 key,
                 session.keys.experiment_id,
-                session.config.values.answer,
+                spec,
             )
             close_lost(connection, key)
             counts = counts_in(connection, key, session.experiment.n_total)
@@ -46,6 +49,7 @@ def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Co
                 ending = Ending(Event.FAIL, f"{counts.remaining:,} narratives not yet run")
             transition(connection, key, ending.event, reason=ending.reason)
             end_session(connection, session.keys.session_id, str(ending.event), now)
+            close_pauses(connection, key)
             runtime = runtime_of(connection, key)
             update_experiment(
                 connection,
@@ -69,10 +73,9 @@ def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Co
     return counts
 
 
-def _metric_columns(session: Session) -> dict[str, Any]:
-    """The columns of `experiments` that hold metrics."""
-    counts = label_counts(session.database, session.keys.experiment_key)
-    measured = metrics_json(measure(counts, session.config.values.answer))
+def metric_columns(database: Database, experiment_key: int, spec: AnswerSpec) -> dict[str, Any]:
+    """The columns of `experiments` that hold metrics, over all results."""
+    measured = metrics_json(measure(label_counts(database, experiment_key), spec))
     return {name: measured.get(name) for name in METRIC_COLUMNS}
 
 

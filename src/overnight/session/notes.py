@@ -43,6 +43,24 @@ def retry_note(experiment: Experiment, before: SessionRow | None, kind: str) -> 
         yield Said(f"a retry of errors was not finished: overnight retry {short}", warning=True)
 
 
+def server_notes(
+    before: SessionRow | None,
+    experiment: Experiment,
+    api_url: str | None,
+    *,
+    accept_model: bool,
+) -> Iterator[Said]:
+    """That answers will come from elsewhere, or from another model."""
+    if before is not None and before.api_url != api_url:
+        yield Said(f"calls went to {before.api_url}, and go to {api_url} now", warning=True)
+    if accept_model and experiment.served_model is not None:
+        yield Said(
+            f"answers so far are by {experiment.served_model}; whichever model answers next is "
+            "accepted",
+            warning=True,
+        )
+
+
 def changed_notes(experiment: Experiment, config: Config) -> Iterator[Said]:
     """How calls are made now, where that is not as before; a long text is only named."""
     for name, (before, after) in changed_keys(experiment.stored_config, config.stored).items():

@@ -3,7 +3,8 @@
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from overnight._version import __version__
@@ -21,7 +22,7 @@ from overnight.errors import (
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
 from overnight.record import SessionKeys
-from overnight.session.notes import changed_notes, dead_notes, retry_note
+from overnight.session.notes import changed_notes, dead_notes, retry_note, server_notes
 from overnight.session.state import METRIC_COLUMNS, Opening, Session
 from overnight.store import lock
 from overnight.store.backup import back_up
@@ -29,6 +30,7 @@ from overnight.store.database import Database
 from overnight.store.datasets import get_dataset
 from overnight.store.experiments import counts_in, get_experiment, transition, update_experiment
 from overnight.store.ledger import close_lost
+from overnight.store.pauses import close_pauses
 from overnight.store.remaining import error_narratives
 from overnight.store.removal import BEING_DELETED
 from overnight.store.rescue import read_in
@@ -68,6 +70,21 @@ def begin(
     except BaseException:
         lock.release(database.path, key)
         raise
+
+
+@contextmanager
+def hold(database: Database, experiment: Experiment) -> Iterator[None]:
+    """Own an experiment without a session, to change what is recorded of it.
+
+    Raises ExperimentOwned while another process works on it.
+    """
+    key = experiment.experiment_key
+    if not lock.acquire(database.path, key):
+        raise ExperimentOwned(_owned(database, experiment))
+    try:
+        yield
+    finally:
+        lock.release(database.path, key)
 
 
 def _as_left(database: Database, key: int, how: Opening) -> Experiment:
@@ -131,6 +148,7 @@ def _open(
         )
         before = last_session(connection, key)
         dead = end_dead_sessions(connection, key)
+        close_pauses(connection, key)
         n_lost = close_lost(connection, key)
         transition(connection, key, Event.RETRY if kind == "retry" else Event.RESUME)
         update_experiment(
@@ -142,6 +160,7 @@ def _open(
                 "n_narratives_total": total,
                 "data_checksum": data.checksum,
                 "end_time": None,
+                **({"served_model": None} if how.accept_model else {}),
             },
         )
         worked_before = runtime_of(connection, key)
@@ -160,12 +179,14 @@ def _open(
         kind=kind,
         counts=counts,
         workload=workload,
+        fingerprint=before.system_fingerprint if before and not how.accept_model else None,
         heartbeat=Heartbeat(),
         worked_before=worked_before,
         notes=(
             *(Said(note) for note in data.notes),
             *dead_notes(experiment, dead, n_lost, rescued.n_calls),
             *retry_note(experiment, before, kind),
+            *server_notes(before, experiment, columns["api_url"], accept_model=how.accept_model),
             *changed_notes(experiment, config),
         ),
     )

@@ -37,6 +37,7 @@ class Opening:
     total: int | None = None  # narratives that the experiment covers from now on, where raised
     loaded: str | None = None  # checksum of the data file, where `run` has just verified it
     use_stored_data: bool = False
+    accept_model: bool = False  # whichever the server names next
     backup: bool = True
 
 
@@ -51,6 +52,7 @@ class Session:
     kind: str
     counts: Counts
     workload: Workload
+    fingerprint: str | None  # of the server, as the session before saw it
     heartbeat: Heartbeat
     worked_before: float  # seconds, in earlier sessions
     notes: tuple[Said, ...]  # what the user should know before work begins

@@ -78,6 +78,39 @@ def close_attempts(
         connection.exec_driver_sql(_RESULT, rows)
 
 
+_REREAD = """
+    UPDATE results
+    SET primary_value = ?, detected = ?, confidence = ?, indicators = ?, rationale = ?,
+        reasoning_steps = ?, output_json = ?, repaired = ?, raw_response = ?,
+        error_category = NULL, error_message = NULL,
+        first_error_message = coalesce(first_error_message, error_message)
+    WHERE experiment_key = ? AND narrative_id = ? AND error_category = 'parse_error'"""
+_KEEP_REPLY = """
+    UPDATE attempts SET reply = (SELECT raw_response FROM results r
+                                 WHERE r.experiment_key = attempts.experiment_key
+                                   AND r.narrative_id = attempts.narrative_id)
+    WHERE attempt_id = (SELECT max(a.attempt_id) FROM attempts a
+                        WHERE a.experiment_key = ? AND a.narrative_id = ?
+                          AND a.status <> 'answered' AND a.status = 'failed') AND reply IS NULL"""
+
+
+def reread_result(
+    connection: Connection,
+    experiment_key: int,
+    narrative_id: int,
+    read: tuple[Answer, str],
+    spec: AnswerSpec,
+) -> None:
+    """Let an unreadable result be what has now been read of one of its replies: (answer, reply).
+
+    Its calls stay on the ledger as they ended; the reply that stood in the result goes there.
+    """
+    answer, reply = read
+    connection.exec_driver_sql(_KEEP_REPLY, (experiment_key, narrative_id))
+    row = (*_answer_columns(answer, spec), reply, experiment_key, narrative_id)
+    connection.exec_driver_sql(_REREAD, _storable(row))
+
+
 def delete_unsent(connection: Connection, attempt_ids: Sequence[int]) -> None:
     """Take calls off the ledger that were entered but never sent."""
     if attempt_ids:

@@ -14,6 +14,7 @@ import os
 import struct
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 # struct flock as F_GETLK wants it: the order of the fields differs
@@ -81,3 +82,25 @@ def is_held(database: Path, key: int) -> bool:
         query = struct.pack(_FLOCK, kind, os.SEEK_SET, start, length, 0)
         answer = struct.unpack(_FLOCK, fcntl.fcntl(_descriptor(path), fcntl.F_GETLK, query))
         return bool(answer[0] != fcntl.F_UNLCK)
+
+
+def is_on_disk(database: Path) -> bool:
+    """Whether the lock file that this process has open is the one that another would open."""
+    path = lock_path(database)
+    with _guard:
+        if path not in _files:
+            return True
+        mine = os.fstat(_files[path])
+        return path.exists() and os.path.samestat(mine, path.stat())
+
+
+def has_lost_file(database: Path, pid: int) -> bool:
+    """Whether a process of this machine holds its locks in a file that was deleted since.
+
+    Told by /proc; False where there is none, or where the process is somebody else's.
+    """
+    path = lock_path(database)
+    deleted = f"{path} (deleted)"
+    with suppress(OSError):
+        return any(str(fd.readlink()) == deleted for fd in Path(f"/proc/{pid}/fd").iterdir())
+    return False

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from overnight.domain.agreement import Verdict, verdict
 from overnight.domain.answer import AnswerSpec
@@ -125,6 +125,47 @@ def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database 
         text=row[15],
         raw_reply=row[16],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A narrative whose replies nobody could read: (text, whether it was cut), oldest first."""
+
+    narrative_id: int
+    replies: tuple[tuple[str, bool], ...]
+
+
+def unread(connection: Connection, experiment_key: int, *, after: int, size: int) -> list[Unread]:
+    """The next narratives with a parse_error as their result, by id."""
+    ids = connection.execute(
+        text(
+            "SELECT narrative_id FROM results WHERE experiment_key = :key"
+            " AND error_category IS NOT NULL AND error_category = 'parse_error'"
+            " AND narrative_id > :after ORDER BY narrative_id LIMIT :size"
+        ),
+        {"key": experiment_key, "after": after, "size": size},
+    ).scalars()
+    return [
+        Unread(narrative_id, _replies(connection, experiment_key, narrative_id))
+        for narrative_id in list(ids)
+    ]
+
+
+def _replies(
+    connection: Connection, experiment_key: int, narrative_id: int
+) -> tuple[tuple[str, bool], ...]:
+    """All unreadable replies; the last one stands in the result."""
+    rows = connection.execute(
+        text(
+            "SELECT coalesce(a.reply, r.raw_response), a.finish_reason FROM attempts a"
+            " JOIN results r ON r.experiment_key = a.experiment_key"
+            " AND r.narrative_id = a.narrative_id"
+            " WHERE a.experiment_key = :key AND a.narrative_id = :id AND a.status <> 'answered'"
+            " AND a.error_category = 'parse_error' ORDER BY a.attempt_id"
+        ),
+        {"key": experiment_key, "id": narrative_id},
+    )
+    return tuple((reply, reason == "length") for reply, reason in rows if reply is not None)
 
 
 def is_correct(spec: AnswerSpec, label: str | None, primary: str | None) -> bool | None:

@@ -163,6 +163,20 @@ run_sessions = Table(
     Index("ix_sessions_experiment", "experiment_key"),
 )
 
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("pause_id", Integer, primary_key=True),
+    _key("session_id", "run_sessions.session_id"),
+    _key("experiment_key", "experiments.experiment_key"),
+    Column("began_at", Text, nullable=False),
+    Column("ended_at", Text),  # NULL while it lasts, or if its session died in it
+    Column("reason", Text, nullable=False),
+    Column("n_probes", Integer, nullable=False),
+    Column("next_probe_at", Text),
+    Index("ix_pauses_experiment", "experiment_key"),
+)
+
 attempts = Table(
     "attempts",
     metadata,

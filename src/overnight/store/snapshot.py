@@ -72,7 +72,7 @@ class Snapshot:
         # Without locks and journal, for a network drive can be trusted with neither. Nobody else
         # opens the file before it gets its real name: the lock beside the database keeps other
         # backups away from the temporary one; and a copy that fails is thrown away.
-        with _connected(target, "mode=rw&nolock=1") as copy:
+        with connected(target, "mode=rw&nolock=1") as copy:
             copy.execute("PRAGMA journal_mode = OFF")
             copy.execute("PRAGMA synchronous = OFF")  # once, at the end, does
             self._connection.backup(copy, pages=_STEP_PAGES, progress=progress)
@@ -82,9 +82,9 @@ class Snapshot:
         """What is wrong with a copy of this moment; None if nothing is."""
         n_bytes = self.n_bytes
         with (
-            _connected(copy, _LOCKLESS) as other,
-            _stoppable(other, lambda: tell(n_bytes, n_bytes)),
-            _stoppable(self._connection, lambda: tell(n_bytes, n_bytes)),
+            connected(copy, _LOCKLESS) as other,
+            stoppable(other, lambda: tell(n_bytes, n_bytes)),
+            stoppable(self._connection, lambda: tell(n_bytes, n_bytes)),
         ):
             found = str(other.execute("PRAGMA quick_check(1)").fetchone()[0])
             if found != "ok":
@@ -100,7 +100,7 @@ class Snapshot:
         A column that only one of them knows is passed over.
         """
         try:
-            with _connected(copy, _LOCKLESS) as other:
+            with connected(copy, _LOCKLESS) as other:
                 mine = self._connection
                 return all(
                     _rows(mine, table, shared) == _rows(other, table, shared)
@@ -118,7 +118,7 @@ def snapshot(database: Path) -> Iterator[Snapshot]:
     A read transaction is held all the while: writers are not blocked, and the copy need not
     start over when they commit. Their journal grows meanwhile, and shrinks after.
     """
-    with _connected(database, "mode=rw") as connection:
+    with connected(database, "mode=rw") as connection:
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # from here on
         yield Snapshot(connection)
@@ -139,14 +139,15 @@ def contents(connection: sqlite3.Connection) -> Contents:
 def is_whole(file: Path) -> bool:
     """Whether a backup passes SQLite's check."""
     try:
-        with _connected(file, _LOCKLESS) as connection:
+        with connected(file, _LOCKLESS) as connection:
             return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
     except sqlite3.Error:
         return False
 
 
 @contextmanager
-def _connected(file: Path, options: str) -> Iterator[sqlite3.Connection]:
+def connected(file: Path, options: str) -> Iterator[sqlite3.Connection]:
+    """A connection of one's own to a file; `options` as in https://sqlite.org/uri.html."""
     connection = sqlite3.connect(
         f"{file.absolute().as_uri()}?{options}", uri=True, isolation_level=None, timeout=_BUSY_SEC
     )
@@ -155,7 +156,7 @@ def _connected(file: Path, options: str) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def _stoppable(connection: sqlite3.Connection, tick: Callable[[], None]) -> Iterator[None]:
+def stoppable(connection: sqlite3.Connection, tick: Callable[[], None]) -> Iterator[None]:
     """Let `tick` (and Ctrl-C) end a long statement; SQLite itself swallows what it raises."""
     raised: list[BaseException] = []
 
@@ -169,12 +170,15 @@ def _stoppable(connection: sqlite3.Connection, tick: Callable[[], None]) -> Iter
     connection.set_progress_handler(handler, _TICK)
     try:
         yield
-    except sqlite3.OperationalError:
-        if raised:
-            raise raised[0] from None
-        raise
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+            raise
+        if not raised:  # Ctrl-C on the threshold of the handler, where nothing can catch it
+            raise KeyboardInterrupt from None
     finally:
         connection.set_progress_handler(None, 0)
+    if raised:
+        raise raised[0]
 
 
 def _make_single_file(file: Path) -> None:

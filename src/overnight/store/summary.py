@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import text
 
 from overnight.store.database import Database
+from overnight.store.pauses import PauseRow, pauses_of
 from overnight.store.sessions import SessionRow, sessions_of
 
 
@@ -16,6 +17,7 @@ class Summary:
 
     row: Mapping[str, Any]  # every column of `experiments`
     sessions: list[SessionRow]
+    pauses: list[PauseRow]
     n_results: int
     errors: Mapping[str, int]  # results by error category
     unanswered: Mapping[str, int]  # calls by status: open, failed, lost
@@ -47,9 +49,11 @@ def summarize(database: Database, experiment_key: int) -> Summary:
             key,
         ).all()
         sessions = sessions_of(connection, experiment_key)
+        pauses = pauses_of(connection, experiment_key)
     return Summary(
         row=experiment,
         sessions=sessions,
+        pauses=pauses,
         n_results=int(n_results),
         errors={str(category): int(n) for category, n in errors},
         unanswered={str(status): int(n) for status, n in unanswered},

@@ -9,6 +9,7 @@ wants, and counts what it saw; the ways in which real servers fail, by name; and
 """
 
 from overnight.testing import faulty
+from overnight.testing.frozen import FrozenClock, FrozenLoop
 from overnight.testing.patience import wait_until
 from overnight.testing.schedule import Schedule
 from overnight.testing.server import (
@@ -24,6 +25,8 @@ from overnight.testing.server import (
 __all__ = [
     "Answer",
     "Call",
+    "FrozenClock",
+    "FrozenLoop",
     "Schedule",
     "Script",
     "Scripted",
