@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from overnight.commands.doctor import doctor
 from overnight.commands.list import list_
 from overnight.commands.migrate import migrate
 from overnight.commands.resume import Changes, resume
@@ -121,3 +122,13 @@ def test_a_configuration_says_what_r_did_not_store(study):
         study.configure(other.url, run={"seed": 7})
         assert going_on(study, RUNNING, config_file=study.config).status is Status.COMPLETED
         assert {call.seed for call in other.calls} == {1024}
+
+
+@pytest.mark.usefixtures("old")
+def test_the_doctor_names_the_command_and_finds_nothing_amiss_afterwards(study):
+    [finding] = [one for one in doctor(db=study.database).findings if one.check == "integrity"]
+    assert "earlier R implementation" in finding.message
+    assert "overnight migrate" in finding.advice
+    migrate(db=study.database, handler=study.events.append)
+    wrong = [one for one in doctor(db=study.database).findings if one.state == "problem"]
+    assert {one.check for one in wrong} <= {"permissions"}  # R's files are readable by others

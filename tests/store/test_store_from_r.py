@@ -134,6 +134,35 @@ def test_everything_is_accounted_for(old):
     assert rows(old.path, "SELECT n_narratives, n_left_out FROM datasets") == [(60, 0)]
 
 
+def test_a_completed_one_with_gaps_is_not_complete(old):
+    change(
+        old,
+        f"DELETE FROM narrative_results WHERE experiment_id = '{COMPLETED}' AND row_num > 57",
+        "DELETE FROM narrative_results WHERE row_num = 4",
+    )
+    migrated(old)
+    status = (
+        "SELECT n_narratives_total, status, status_reason FROM experiments WHERE experiment_id = ?"
+    )
+    assert rows(old.path, status, COMPLETED) == [
+        (60, "failed", "its old status: completed, but 4 narratives have no result")
+    ]
+
+
+def test_a_completed_one_that_stopped_early_covers_what_it_has(old):
+    change(
+        old,
+        f"DELETE FROM narrative_results WHERE experiment_id = '{COMPLETED}' AND row_num > 57",
+    )
+    migrated(old)
+    status = (
+        "SELECT n_narratives_total, status, status_reason FROM experiments WHERE experiment_id = ?"
+    )
+    assert rows(old.path, status, COMPLETED) == [
+        (57, "completed", "was completed with 57 results of 60")
+    ]
+
+
 def test_statuses_are_ours_and_another_word_is_kept(old):
     notes = migrated(old)
     assert rows(old.path, "SELECT status, status_reason FROM experiments ORDER BY 1") == [

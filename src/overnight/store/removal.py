@@ -4,15 +4,17 @@ An experiment is marked first and its own row goes last: whenever that is broken
 there to be named, cannot be resumed, and the next deletion finishes it.
 """
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, delete, text
 
 from overnight.domain.experiment import Event, Experiment
 from overnight.store.database import Database
 from overnight.store.datasets import empty_dataset
 from overnight.store.experiments import transition
+from overnight.store.schema import metadata
 
 BEING_DELETED = "being deleted"
 _CHUNK = 20_000  # ids of rows that are looked at in one transaction
+_LARGE = {"attempts": "attempt_id", "results": "result_id"}  # table -> its key
 _OF_R = ("duplicate_results", "orphan_results")  # where a database came from R and had such
 
 
@@ -27,7 +29,7 @@ def remove_experiment(database: Database, experiment: Experiment, *, with_data: 
         transition(connection, key, Event.DELETE, reason=BEING_DELETED)
         with_data = with_data or not _is_loaded(connection, experiment)  # broken off meanwhile
         n_narratives = _give_up(connection, experiment) if with_data else 0
-    for table, row_id in (("attempts", "attempt_id"), ("results", "result_id")):
+    for table, row_id in _LARGE.items():
         _remove_rows(database, table, row_id, key)
     if n_narratives:
         empty_dataset(database, experiment.dataset_id)
@@ -37,10 +39,9 @@ def remove_experiment(database: Database, experiment: Experiment, *, with_data: 
                 text(f"DELETE FROM {table} WHERE experiment_id = :id"),
                 {"id": experiment.experiment_id},
             )
-        for table in ("run_sessions", "experiments"):
-            connection.execute(
-                text(f"DELETE FROM {table} WHERE experiment_key = :key"), {"key": key}
-            )
+        for table in reversed(metadata.sorted_tables):
+            if "experiment_key" in table.columns and table.name not in _LARGE:
+                connection.execute(delete(table).where(table.c.experiment_key == key))
         if n_narratives:
             connection.execute(
                 text("DELETE FROM datasets WHERE dataset_id = :id"), {"id": experiment.dataset_id}

@@ -145,18 +145,21 @@ def settle(connection: Connection, told: Told) -> None:
 
 def _covered(row: Mapping[str, Any]) -> tuple[int, str, str | None]:
     """How many narratives an experiment covers, such that its results are of them; its status."""
-    status, reason, n_results = row["status"], row["status_reason"], row["of_results"]
+    status, reason, n_results, last = (
+        row[name] for name in ("status", "status_reason", "of_results", "of_last")
+    )
     stored = row["n_narratives_total"]
     total = (
         min(stored, row["of_size"]) if isinstance(stored, int) and stored > 0 else row["of_size"]
     )
-    if status == Status.COMPLETED and n_results:
-        if n_results < total:
-            reason = f"was completed with {n_results:,} results of {total:,}"
-        return n_results, status, reason
-    if status == Status.COMPLETED and total:
-        return total, str(Status.FAILED), "its old status: completed, but it has no results"
-    return max(total, row["of_last"]), status, reason
+    if status != Status.COMPLETED:
+        return max(total, last), status, reason
+    if n_results == last:  # of the first so many, all
+        short = f"was completed with {last:,} results of {total:,}" if last < total else None
+        return last, status, short
+    total = max(total, last)
+    missing = f"{total - n_results:,} narratives have no result"
+    return total, str(Status.FAILED), f"its old status: completed, but {missing}"
 
 
 def _session(row: Mapping[str, Any], status: str) -> dict[str, Any]:

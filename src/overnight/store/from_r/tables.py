@@ -14,6 +14,13 @@ _MARKS = {
     "experiments": {"experiment_id", "experiment_name", "status", "model_name"},
     "narrative_results": {"experiment_id", "incident_id", "narrative_type", "detected"},
 }
+_MARKED = " OR ".join(
+    f"m.name = '{table}' AND c.name = '{mark}'" for table in _MARKS for mark in _MARKS[table]
+)
+IS_R_DATABASE = (
+    f"SELECT count(*) = {sum(map(len, _MARKS.values()))} FROM sqlite_master m"
+    f" JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND ({_MARKED})"
+)
 ASIDE = {name: f"r_{name}" for name in _MARKS}
 # Where the rows of an old table live from now on, and the view that spells them out.
 _HOMES = {
@@ -64,17 +71,7 @@ Columns = Mapping[str, tuple[Column, ...]]  # by old table
 
 def is_r_database(connection: Connection) -> bool:
     """Whether the three tables are there, with the columns that tell them."""
-    return all(marks <= _names(connection, table) for table, marks in _MARKS.items())
-
-
-def _names(connection: Connection, table: str) -> set[str]:
-    """A table's columns; empty for a view."""
-    found = connection.exec_driver_sql(
-        "SELECT c.name FROM sqlite_master m, pragma_table_info(m.name) c"
-        " WHERE m.type = 'table' AND m.name = ?",
-        (table,),
-    )
-    return set(found.scalars())
+    return bool(connection.exec_driver_sql(IS_R_DATABASE).scalar_one())
 
 
 def columns_in(connection: Connection) -> Columns:
