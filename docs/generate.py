@@ -10,7 +10,7 @@ COMMANDS = (
     ("Run", ("demo", "init", "check", "run", "resume", "retry", "reparse", "cancel")),
     ("Watch", ("list", "status")),
     ("Use", ("show", "metrics", "compare", "prevalence", "export")),
-    ("Keep", ("backup", "doctor", "migrate")),
+    ("Keep", ("backup", "doctor", "migrate", "cleanup", "purge")),
 )
 _HEAD = """# Commands
 

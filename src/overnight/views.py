@@ -73,6 +73,7 @@ class ExperimentView:
     last_alive: datetime | None
     pause: PauseRow | None  # that lasts right now
     summary: Summary
+    is_alive: bool = False  # whether a process works on it
 
     @property
     def pause_text(self) -> str | None:
@@ -107,6 +108,7 @@ def view_experiment(database: Database, experiment: Experiment) -> ExperimentVie
         last_alive=from_text(last.last_seen_at) if last else None,
         pause=_open_pause(summary, owner),
         summary=summary,
+        is_alive=alive,
     )
 
 

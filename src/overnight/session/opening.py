@@ -12,7 +12,13 @@ from overnight.clock import Heartbeat
 from overnight.config import Config
 from overnight.config.binding import binding_digest
 from overnight.domain.experiment import Event, Experiment, Status, Workload
-from overnight.errors import AlreadyCompleted, DataChanged, ExperimentOwned, OvernightError
+from overnight.errors import (
+    AlreadyCompleted,
+    DataChanged,
+    ExperimentOwned,
+    OvernightError,
+    RefusedError,
+)
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
 from overnight.record import SessionKeys
@@ -26,8 +32,15 @@ from overnight.store.experiments import counts_in, get_experiment, transition, u
 from overnight.store.ledger import close_lost
 from overnight.store.pauses import close_pauses
 from overnight.store.remaining import error_narratives
+from overnight.store.removal import BEING_DELETED
 from overnight.store.rescue import read_in
-from overnight.store.sessions import end_dead_sessions, is_first, last_session, open_session
+from overnight.store.sessions import (
+    end_dead_sessions,
+    is_first,
+    last_session,
+    open_session,
+    runtime_of,
+)
 from overnight.store.times import as_text
 from overnight.views import view_experiment
 
@@ -75,8 +88,14 @@ def hold(database: Database, experiment: Experiment) -> Iterator[None]:
 
 
 def _as_left(database: Database, key: int, how: Opening) -> Experiment:
-    """The experiment as its last owner left it. Raises AlreadyCompleted."""
+    """The experiment as its last owner left it. Raises AlreadyCompleted, RefusedError."""
     experiment = get_experiment(database, key)
+    if experiment.status_reason == BEING_DELETED:
+        short = experiment.experiment_id[:8]
+        raise RefusedError(
+            f"{short} ({experiment.name}) was being deleted when that was broken off; to finish: "
+            f"overnight purge {short}. To begin anew: overnight run CONFIG --new"
+        )
     if experiment.status is Status.COMPLETED and not how.total and not how.retry:
         raise AlreadyCompleted(experiment.experiment_id, experiment.name)
     return experiment
@@ -144,6 +163,7 @@ def _open(
                 **({"served_model": None} if how.accept_model else {}),
             },
         )
+        worked_before = runtime_of(connection, key)
         session_id = open_session(connection, columns)
         counts = counts_in(connection, key, total)
         workload = Workload(
@@ -161,6 +181,7 @@ def _open(
         workload=workload,
         fingerprint=before.system_fingerprint if before and not how.accept_model else None,
         heartbeat=Heartbeat(),
+        worked_before=worked_before,
         notes=(
             *(Said(note) for note in data.notes),
             *dead_notes(experiment, dead, n_lost, rescued.n_calls),

@@ -25,8 +25,9 @@ from overnight.errors import (
 )
 from overnight.private import private_folder
 from overnight.store.filesystem import refuse_network_drive
+from overnight.store.from_r.tables import is_r_database
 from overnight.store.hot import HotConnection
-from overnight.store.migrations import create_schema, migrate_schema
+from overnight.store.migrations import FROM_R, create_schema, migrate_schema
 from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
 from overnight.store.shelf import backups_of
 
@@ -38,6 +39,7 @@ _PRAGMAS = (
     f"busy_timeout = {int(PATIENCE * 1000)}",
     f"journal_size_limit = {64 * 1024 * 1024}",
     "temp_store = MEMORY",
+    "secure_delete = ON",  # what is deleted is overwritten: narratives are sensitive
 )
 
 
@@ -57,6 +59,23 @@ class Database:
         """
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
+
+    @contextmanager
+    def remove(self) -> Iterator[Connection]:
+        """Like `write`, for deleting rows that nothing points to, as the caller has seen.
+
+        SQLite would look for pointers in tables without an index for it: hours at a million rows.
+        """
+        with _explained(self.path), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                connection.invalidate()  # rolls back; nobody gets a connection without keys
+                raise
+            connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -94,6 +113,19 @@ class Database:
                         raise
                     time.sleep(0.02)
 
+    def compact(self) -> None:
+        """Write the database anew without the room that deleted rows have left."""
+        with _explained(self.path), self._engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM")
+
+    def empty_journal(self) -> bool:
+        """Cut the journal to nothing; False where another program needs it to read."""
+        with _explained(self.path), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 1000")
+            busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
+        return not busy
+
     @property
     def journal_bytes(self) -> int:
         """How large the journal beside the database is; normally some megabytes."""
@@ -122,15 +154,21 @@ class Writer:
 
 
 BeforeUpgrade = Callable[["Database"], None]
+Tell = Callable[[str], None]
 
 
 def open_database(
-    path: Path, *, create: bool = False, before_upgrade: BeforeUpgrade | None = None
+    path: Path,
+    *,
+    create: bool = False,
+    before_upgrade: BeforeUpgrade | None = None,
+    tell: Tell = lambda _note: None,
 ) -> Database:
     """Open the database at `path`; with `create`, make it where there is none.
 
-    One of an older version is brought up to date after `before_upgrade` has been called (it
-    makes a backup); without it, it is refused. Raises UsageError where there is none,
+    One of an older version, or of the earlier R implementation, is brought up to date after
+    `before_upgrade` has been called (it makes a backup); `tell` is given what is worth saying of
+    it. Without `before_upgrade` such a one is refused. Raises UsageError where there is none,
     DatabaseRefused where it is not ours to use, or lies on a network drive.
     """
     refuse_network_drive(path)  # before anything is opened: even looking takes locks
@@ -145,29 +183,33 @@ def open_database(
         raise UsageError(f"{path} is a folder; --db takes a file in it, such as overnight.db")
     database = Database(path)
     try:
-        _prepare(database, create=create, before_upgrade=before_upgrade)
+        _prepare(database, create=create, before_upgrade=before_upgrade, tell=tell)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _prepare(database: Database, *, create: bool, before_upgrade: BeforeUpgrade | None) -> None:
+def _prepare(
+    database: Database, *, create: bool, before_upgrade: BeforeUpgrade | None, tell: Tell
+) -> None:
     """See that the file is ours, and make the schema or bring it up to date."""
     with database.read() as connection:
         version = _version(connection, database.path)
     if version == 0 and not create:
         raise DatabaseRefused(f"{database.path} is empty; --db PATH names another database")
-    if 0 < version < SCHEMA_VERSION:
+    if version != 0 and version < SCHEMA_VERSION:
         if before_upgrade is None:
+            by = "the earlier R implementation" if version == FROM_R else "an earlier overnight"
             raise DatabaseRefused(
-                f"{database.path} was written by an earlier overnight; bring it up to date with: "
+                f"{database.path} was written by {by}; bring it up to date with: "
                 f"overnight migrate --db {shlex.quote(str(database.path))}"
             )
         before_upgrade(database)
     database.use_wal()  # not before it is known to be ours
     if version < SCHEMA_VERSION:
-        _make_current(database)
+        for note in _make_current(database):
+            tell(note)
 
 
 def _create_file(path: Path) -> None:
@@ -180,7 +222,10 @@ def _create_file(path: Path) -> None:
 
 
 def _version(connection: Connection, path: Path) -> int:
-    """The schema's version; 0 for an empty file. Refuses files that are not ours."""
+    """The schema's version; 0 for an empty file, FROM_R for one of the R implementation.
+
+    Refuses files that are not ours.
+    """
     version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
     owner = int(connection.exec_driver_sql("PRAGMA application_id").scalar_one())
     if owner == APPLICATION_ID:
@@ -190,19 +235,25 @@ def _version(connection: Connection, path: Path) -> int:
                 f"{SCHEMA_VERSION}); update overnight: pip install -U overnight"
             )
         return version
+    if owner == 0 and is_r_database(connection):
+        return FROM_R
     if connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one():
         raise DatabaseRefused(f"{path} is a database of another program; --db PATH names another")
     return 0
 
 
-def _make_current(database: Database) -> None:
-    """The whole schema in one transaction, or none of it; whoever comes second finds it done."""
+def _make_current(database: Database) -> list[str]:
+    """The whole schema in one transaction, or none of it; whoever comes second finds it done.
+
+    What is worth saying of it.
+    """
     with database.write() as connection:
         version = _version(connection, database.path)
         if version == 0:
             create_schema(connection)
         elif version < SCHEMA_VERSION:
-            migrate_schema(connection, version)
+            return migrate_schema(connection, version)
+    return []
 
 
 def _engine(path: Path) -> Engine:

@@ -41,7 +41,16 @@ def _experiment(row: Sequence[Any]) -> Experiment:
 
 
 def create_experiment(connection: Connection, values: Mapping[str, Any]) -> int:
-    """Insert a row of `experiments` with these columns; its key."""
+    """Insert a row of `experiments` with these columns; its key.
+
+    Raises RefusedError if its dataset has been deleted meanwhile.
+    """
+    loaded = connection.execute(
+        text("SELECT 1 FROM datasets WHERE dataset_id = :id AND loaded_at IS NOT NULL"),
+        {"id": values["dataset_id"]},
+    ).first()
+    if loaded is None:
+        raise RefusedError("its narratives were purged just now; type the same command again")
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
     statement = f"INSERT INTO experiments ({names}) VALUES ({marks}) RETURNING experiment_key"

@@ -25,6 +25,14 @@ def rescue_file(database: Path, experiment_id: str, session_id: int) -> Path:
     return real.with_name(f"{real.name}.{experiment_id}-{session_id}{SUFFIX}")
 
 
+def rescue_files(database: Path, experiment_id: str) -> tuple[Path, ...]:
+    """What sessions of an experiment could not record and nobody has read in yet."""
+    real = database.resolve()
+    prefix = f"{real.name}.{experiment_id}-"
+    found = [file for file in real.parent.iterdir() if file.name.startswith(prefix)]
+    return tuple(sorted(file for file in found if file.name.endswith(SUFFIX)))
+
+
 def write_rescue(file: Path, ended: Sequence[Attempted]) -> None:
     """Keep calls that have ended, private and on the disk before this returns. Raises OSError."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -60,15 +68,7 @@ def read_in(
 
     For the holder of the experiment's lock, inside the transaction that opens its session.
     """
-    real = database.resolve()
-    prefix = f"{real.name}.{experiment_id}-"
-    files = tuple(
-        sorted(
-            file
-            for file in real.parent.iterdir()
-            if file.name.startswith(prefix) and file.name.endswith(SUFFIX)
-        )
-    )
+    files = rescue_files(database, experiment_id)
     n_calls = 0
     for file in files:
         session_id = int(file.name.removesuffix(SUFFIX).rpartition("-")[2])

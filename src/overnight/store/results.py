@@ -19,15 +19,24 @@ from overnight.store.times import from_text
 
 _PAGE_SIZE = 1000
 
-_PAGE = """
-    SELECT n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.output_json,
+_COLUMNS = """
+           n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.output_json,
            r.primary_value, r.error_category, r.error_message, r.repaired, r.attempt_count,
-           r.response_sec, r.processed_at, r.prompt_tokens, r.completion_tokens,
-           {text}, {raw}
+           r.response_sec, r.processed_at, r.prompt_tokens, r.completion_tokens"""
+_PAGE = f"""
+    SELECT {_COLUMNS},
+           {{text}}, {{raw}}
     FROM narratives n
     JOIN results r ON r.experiment_key = :experiment AND r.narrative_id = n.narrative_id
-    WHERE n.dataset_id = :dataset AND n.row_num > :after {only}
+    WHERE n.dataset_id = :dataset AND n.row_num > :after {{only}}
     ORDER BY n.row_num
+    LIMIT :size"""
+# The plus keeps SQLite from the index of the experiment: only new rows are looked at.
+_NEW = f"""
+    SELECT {_COLUMNS}, NULL, NULL, r.result_id
+    FROM results r JOIN narratives n ON n.narrative_id = r.narrative_id
+    WHERE r.result_id > :after AND +r.experiment_key = :experiment
+    ORDER BY r.result_id
     LIMIT :size"""
 
 
@@ -124,6 +133,34 @@ def texts_of(database: Database, dataset_id: int, row_nums: Sequence[int]) -> di
             rows = connection.execute(query, {"dataset": dataset_id, "rows": page}).all()
         found |= {int(row_num): str(narrative) for row_num, narrative in rows}
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class NewResults:
+    """Results in the order of their commits, and where those that follow begin."""
+
+    results: list[Result]
+    after: int
+    is_last: bool  # nothing more was there
+
+
+def new_results(
+    database: Database, experiment_key: int, spec: AnswerSpec, *, after: int
+) -> NewResults:
+    """A page of the results that were committed since `after` (0: all).
+
+    A retry changes a result in its place: such changes are not seen here.
+    """
+    with database.read() as connection:
+        newest = connection.execute(text("SELECT coalesce(max(result_id), 0) FROM results"))
+        last = int(newest.scalar_one())
+        rows = connection.execute(
+            text(_NEW), {"experiment": experiment_key, "after": after, "size": _PAGE_SIZE}
+        ).all()
+    full = len(rows) == _PAGE_SIZE
+    return NewResults(
+        [_result(row, spec) for row in rows], rows[-1][-1] if full else last, is_last=not full
+    )
 
 
 def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database row
