@@ -7,7 +7,7 @@ from overnight.domain.attempt import Job
 from overnight.domain.flow import back_off
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, How, Outcome
 
-MAX_UNREADABLE = 3  # calls that a narrative gets in one session while nobody can read the reply
+MAX_UNREADABLE = 3  # replies that nobody can read, in all sessions, until that is the result
 MAX_LONE_DEATHS = 3  # deaths of the server while it worked on one narrative alone
 _FIRST, _FIRST_BAD, _RECENT = 20, 18, 100  # narratives
 _WORTHLESS = (ErrorCategory.PARSE_ERROR, ErrorCategory.REFUSAL, ErrorCategory.UNKNOWN)

@@ -1,0 +1,56 @@
+"""Bad luck at the worst moment: what a hostile reader of the promises tried."""
+
+from overnight.commands.resume import resume
+from overnight.commands.retry import retry
+from overnight.testing import Call, Scripted, keyword_script, scripted_server, wait_until
+
+
+def unreadable_until(seed: int, hangs_at: int = -1):
+    """Case 1 is unreadable below a seed; the call with another seed gets no reply for long."""
+
+    def script(call: Call) -> Scripted:
+        if "Case 1 " not in call.text:
+            return keyword_script(call)
+        if call.seed == hangs_at:
+            return Scripted("?", delay=30)
+        return Scripted("?") if call.seed < seed else keyword_script(call)
+
+    return script
+
+
+def killed_at(study, server, seed: int, *command: str) -> None:
+    """Start a command, and kill it when Case 1 is asked with this seed."""
+    process = study.start(*command)
+    wait_until(lambda: any(call.seed == seed for call in server.calls))
+    process.kill()
+    process.communicate()
+
+
+# --- the same answers, whatever happened ------------------------------------------------------
+
+
+def test_a_session_killed_between_unreadable_replies_gives_no_call_more(study):
+    with scripted_server(unreadable_until(103, hangs_at=102)) as server:
+        study.data(6).configure(server.url, run={"concurrency": 1})
+        killed_at(study, server, 102, "run", "study.yaml")
+        server.script = unreadable_until(103)
+        result = resume(db=study.database, handler=study.events.append)
+    assert result.counts.errors == 1  # seed 103, which would be answered, is that of a retry
+    assert [call.seed for call in server.calls if "Case 1 " in call.text] == [
+        100, 101, 102, 102,
+    ]  # fmt: skip
+
+
+def test_a_killed_retry_goes_on_with_the_calls_it_had_left(study):
+    with scripted_server(unreadable_until(999)) as server:
+        study.data(6).configure(server.url, run={"concurrency": 1})
+        study.run()
+        server.script = unreadable_until(106, hangs_at=105)
+        killed_at(study, server, 105, "retry", "latest")
+        server.script = unreadable_until(106)
+        server.calls.clear()
+        for expected in ([105], [106]):  # what was left of the first retry, then another one
+            retry("latest", db=study.database, handler=study.events.append)
+            assert [call.seed for call in server.calls] == expected
+            server.calls.clear()
+    assert study.value("SELECT count(*) FROM v_errors") == 0
