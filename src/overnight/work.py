@@ -234,8 +234,10 @@ def _is_given_up(outcome: Outcome) -> bool:
 def _reason(stop: Stop) -> str:
     if stop.come_back_in is None:
         return stop.reason
-    at = datetime.fromtimestamp(time.time() + stop.come_back_in, UTC).astimezone()
-    return f"{stop.reason} (not before {at:%Y-%m-%d %H:%M})"
+    with contextlib.suppress(ValueError, OverflowError, OSError):  # beyond the calendar
+        at = datetime.fromtimestamp(time.time() + stop.come_back_in, UTC).astimezone()
+        return f"{stop.reason} (not before {at:%Y-%m-%d %H:%M})"
+    return stop.reason
 
 
 def _read(came_back: Reply | Fault, parts: Parts) -> Outcome:

@@ -2,6 +2,7 @@
 
 from overnight.commands.resume import resume
 from overnight.commands.retry import retry
+from overnight.domain.experiment import Status
 from overnight.testing import Call, Scripted, keyword_script, scripted_server, wait_until
 
 
@@ -54,3 +55,16 @@ def test_a_killed_retry_goes_on_with_the_calls_it_had_left(study):
             assert [call.seed for call in server.calls] == expected
             server.calls.clear()
     assert study.value("SELECT count(*) FROM v_errors") == 0
+
+
+# --- what servers say ---------------------------------------------------------------------------
+
+
+def test_a_rest_beyond_the_calendar_ends_the_run_and_says_so(study):
+    def script(_call):
+        return Scripted(status=429, headers={"Retry-After": "99999999999999"}, body="{}")
+
+    with scripted_server(script) as server:
+        result = study.data(5).configure(server.url).run()
+    assert result.status is Status.FAILED
+    assert "asks to come back in 27,777,777,778 hours" in result.reason
