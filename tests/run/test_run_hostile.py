@@ -1,5 +1,9 @@
 """Bad luck at the worst moment: what a hostile reader of the promises tried."""
 
+import json
+
+import pytest
+
 from overnight.commands.resume import resume
 from overnight.commands.retry import retry
 from overnight.domain.experiment import Status
@@ -55,6 +59,85 @@ def test_a_killed_retry_goes_on_with_the_calls_it_had_left(study):
             assert [call.seed for call in server.calls] == expected
             server.calls.clear()
     assert study.value("SELECT count(*) FROM v_errors") == 0
+
+
+# --- what dead sessions leave beside the database ---------------------------------------------
+
+FOREIGN = [
+    "[]\n",
+    "null\n",
+    '{"attempt_id": 1}\n',
+    "\xff\xfe\x00\n",
+    json.dumps(
+        {
+            **dict.fromkeys(("attempt_id", "narrative_id", "n_calls", "started_at"), 1),
+            **dict.fromkeys(("first_error", "answer", "reply")),
+            "response_sec": 1,
+            "final": True,
+            "fault": ["no such category", "", "server", None],
+        }
+    )
+    + "\n",
+]
+
+
+def crashed(study, server) -> str:
+    """The id of an experiment whose process was killed."""
+    server.delay = 0.05
+    study.data(60).configure(server.url)
+    process = study.start("run", "study.yaml")
+    wait_until(lambda: len(server.calls) > 20)
+    process.kill()
+    process.communicate()
+    server.delay = 0.0
+    return str(study.value("SELECT experiment_id FROM experiments"))
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+def test_a_damaged_rescue_file_is_said_and_put_aside(study, server, content):
+    name = f"overnight.db.{crashed(study, server)}-1"
+    file = study.folder / f"{name}.rescue.jsonl"
+    file.write_text(content, encoding="latin-1")
+    result = resume(db=study.database, handler=study.events.append)
+    assert result.status is Status.COMPLETED
+    said = [getattr(event, "message", "") for event in study.events]
+    assert any(f"{name}.rescue.jsonl is damaged" in line for line in said)
+    assert not file.exists()
+    kept = study.folder / f"{name}.damaged.rescue.jsonl"
+    assert kept.read_text(encoding="latin-1") == content
+
+
+def test_what_stands_behind_a_damaged_line_is_read_in(study, server):
+    experiment_id = crashed(study, server)
+    attempt, narrative, session = study.query(
+        "SELECT attempt_id, narrative_id, session_id FROM attempts WHERE status = 'open' LIMIT 1"
+    )[0]
+    answer = {"detected": True, "confidence": 0.125, "indicators": [], "rationale": "rescued"}
+    record = {
+        "attempt_id": attempt,
+        "narrative_id": narrative,
+        "n_calls": 1,
+        "first_error": None,
+        "final": True,
+        "started_at": 1.8e9,
+        "response_sec": 1.0,
+        "fault": None,
+        "answer": {"values": answer, "repaired": []},
+        "reply": {"text": json.dumps(answer), "finish_reason": "stop"},
+    }
+    file = study.folder / f"overnight.db.{experiment_id}-{session}.rescue.jsonl"
+    file.write_text("damaged\n" + json.dumps(record) + '\n{"cut')
+    resume(db=study.database, handler=study.events.append)
+    assert study.value("SELECT count(*) FROM results WHERE rationale = 'rescued'") == 1
+
+
+def test_what_only_looks_like_a_rescue_file_is_left_alone(study, server):
+    name = f"overnight.db.{crashed(study, server)}"
+    (study.folder / f"{name}-1.rescue.jsonl").mkdir()
+    (study.folder / f"{name}-x.rescue.jsonl").write_text("not ours")
+    result = resume(db=study.database, handler=study.events.append)
+    assert result.status is Status.COMPLETED
+    assert (study.folder / f"{name}-x.rescue.jsonl").read_text() == "not ours"
 
 
 # --- what servers say ---------------------------------------------------------------------------

@@ -163,7 +163,7 @@ def _open(
         heartbeat=Heartbeat(),
         notes=(
             *(Said(note) for note in data.notes),
-            *dead_notes(experiment, dead, n_lost, rescued.n_calls),
+            *dead_notes(experiment, dead, n_lost, rescued),
             *retry_note(experiment, before, kind),
             *server_notes(before, experiment, columns["api_url"], accept_model=how.accept_model),
             *changed_notes(experiment, config),
