@@ -1,9 +1,14 @@
 """Bad luck at the worst moment: what a hostile reader of the promises tried."""
 
 import json
+import os
+import subprocess
+import threading
+from contextlib import contextmanager
 
 import pytest
 
+from overnight.commands.cancel import cancel
 from overnight.commands.resume import resume
 from overnight.commands.retry import retry
 from overnight.domain.experiment import Status
@@ -138,6 +143,64 @@ def test_what_only_looks_like_a_rescue_file_is_left_alone(study, server):
     result = resume(db=study.database, handler=study.events.append)
     assert result.status is Status.COMPLETED
     assert (study.folder / f"{name}-x.rescue.jsonl").read_text() == "not ours"
+
+
+# --- an owner that has only just begun ----------------------------------------------------------
+
+
+@contextmanager
+def about_to_begin(study, monkeypatch):
+    """A resume that stands still in its backup, with the lock; it goes on at the end."""
+    from overnight.session import opening  # noqa: PLC0415 - of two tests
+
+    standing, go_on, results = threading.Event(), threading.Event(), []
+
+    def stand(*_arguments):
+        standing.set()
+        go_on.wait(20)
+
+    monkeypatch.setattr(opening, "_back_up", stand)
+    thread = threading.Thread(
+        target=lambda: results.append(resume("latest", db=study.database, handler=lambda _e: None))
+    )
+    thread.start()
+    standing.wait(20)
+    try:
+        yield results
+    finally:
+        go_on.set()
+        thread.join(30)
+
+
+@pytest.mark.parametrize("before", ["running", "failed", "cancelled"])
+def test_who_is_about_to_begin_can_be_cancelled(study, server, monkeypatch, before):
+    crashed(study, server)
+    if before == "cancelled":
+        cancel("latest", db=study.database, handler=lambda _e: None)
+    if before == "failed":
+        server.script = lambda _call: Scripted(status=401, body="{}")
+        resume("latest", db=study.database, handler=lambda _e: None)
+        server.script = keyword_script
+    server.delay = 0.3
+    with about_to_begin(study, monkeypatch) as results:
+        asking = study.start("cancel", "latest", "--no-wait")
+        if before == "running":
+            assert asking.wait(20) == 0
+        else:  # it waits for a session that can be asked
+            with pytest.raises(subprocess.TimeoutExpired):
+                asking.wait(1.5)
+    assert asking.wait(20) == 0
+    assert results[0].status is Status.CANCELLED
+
+
+def test_who_is_about_to_begin_is_not_taken_for_the_dead(study, server, monkeypatch):
+    crashed(study, server)
+    dead = study.value("SELECT pid FROM run_sessions")
+    with about_to_begin(study, monkeypatch):
+        _, refused = study.start("resume", "latest").communicate(timeout=20)
+        shown, _ = study.start("status").communicate(timeout=20)
+    assert f"process {os.getpid()}, which has just begun" in refused
+    assert f"process {dead}" not in refused + shown
 
 
 # --- what servers say ---------------------------------------------------------------------------

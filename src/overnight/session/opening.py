@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,7 +27,13 @@ from overnight.store.ledger import close_lost
 from overnight.store.pauses import close_pauses
 from overnight.store.remaining import error_narratives
 from overnight.store.rescue import read_in
-from overnight.store.sessions import end_dead_sessions, is_first, last_session, open_session
+from overnight.store.sessions import (
+    SessionRow,
+    end_dead_sessions,
+    is_first,
+    last_session,
+    open_session,
+)
 from overnight.store.times import as_text
 from overnight.views import view_experiment
 
@@ -41,7 +47,7 @@ def begin(
     left to do, DataChanged where the file is not what it was: then nothing has changed, and no
     backup was made.
     """
-    key = experiment.experiment_key
+    key, began = experiment.experiment_key, time.time()
     if not lock.acquire(database.path, key):
         raise ExperimentOwned(_owned(database, experiment))
     try:
@@ -52,7 +58,7 @@ def begin(
         if how.backup and not is_start:
             _back_up(database, say)
         kind = "start" if is_start else how.kind
-        columns = _session_columns(experiment, how.config, concurrency, kind)
+        columns = _session_columns(experiment, how.config, concurrency, kind, began=began)
         return _open(database, experiment, how, columns, data)
     except BaseException:
         lock.release(database.path, key)
@@ -144,7 +150,7 @@ def _open(
                 **({"served_model": None} if how.accept_model else {}),
             },
         )
-        session_id = open_session(connection, columns)
+        session_id = open_session(connection, {**columns, **_asked_of(dead, columns["started_at"])})
         counts = counts_in(connection, key, total)
         workload = Workload(
             remaining=0 if kind == "retry" else counts.remaining,
@@ -171,6 +177,14 @@ def _open(
     )
 
 
+def _asked_of(dead: Sequence[SessionRow], began: str) -> dict[str, str | None]:
+    """A request to stop that was meant for the session that has begun, but found no row of it."""
+    for session in dead:
+        if session.stop_asked_at is not None and session.stop_asked_at >= began:
+            return {"stop_asked_at": session.stop_asked_at, "stop_asked_by": session.stop_asked_by}
+    return {}
+
+
 def _config_columns(config: Config) -> dict[str, Any]:
     """The columns of `experiments` that say how it is configured; binding ones do not change."""
     values = config.values
@@ -187,17 +201,16 @@ def _config_columns(config: Config) -> dict[str, Any]:
 
 
 def _session_columns(
-    experiment: Experiment, config: Config, concurrency: int, kind: str
+    experiment: Experiment, config: Config, concurrency: int, kind: str, *, began: float
 ) -> dict[str, Any]:
-    now = as_text(time.time())
     return {
         "experiment_key": experiment.experiment_key,
         "experiment_id": experiment.experiment_id,
         "kind": kind,
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "started_at": now,
-        "last_seen_at": now,
+        "started_at": as_text(began),
+        "last_seen_at": as_text(time.time()),
         "api_url": config.secrets.hide(config.values.model.api_url or "") or None,
         "concurrency": concurrency,
         "overnight_version": __version__,
@@ -206,7 +219,8 @@ def _session_columns(
 
 def _owned(database: Database, experiment: Experiment) -> str:
     view = view_experiment(database, experiment)
-    who = "another process"
+    holder = lock.holder(database.path, experiment.experiment_key)
+    who = f"process {holder}, which has just begun" if holder else "another process"
     if view.owner is not None:
         since = view.owner.since.astimezone()
         who = f"process {view.owner.pid} on {view.owner.host} (since {since:%Y-%m-%d %H:%M:%S})"
