@@ -105,6 +105,7 @@ async def work(parts: Parts, stop: StopRequest) -> Ending:
     parts.recorder.start(parts.dispatcher)
     try:
         await parts.client.open()
+        parts.heartbeat.worked_on()  # a model in this process takes its time to load
         watch = asyncio.create_task(_watch(parts, stop))
         workers = [asyncio.create_task(_worker(parts)) for _ in range(parts.dispatcher.flow.wanted)]
         await _until_done(parts, workers, stop)

@@ -4,14 +4,19 @@ import json
 import os
 import subprocess
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
 
+from overnight import clock
+from overnight.call.openai import OpenAIClient
+from overnight.commands import stint
 from overnight.commands.cancel import cancel
 from overnight.commands.resume import resume
 from overnight.commands.retry import retry
 from overnight.domain.experiment import Status
+from overnight.events import StoodStill
 from overnight.testing import Call, Scripted, keyword_script, scripted_server, wait_until
 
 
@@ -201,6 +206,27 @@ def test_who_is_about_to_begin_is_not_taken_for_the_dead(study, server, monkeypa
         shown, _ = study.start("status").communicate(timeout=20)
     assert f"process {os.getpid()}, which has just begun" in refused
     assert f"process {dead}" not in refused + shown
+
+
+# --- work that takes its time is no sleep ---------------------------------------------------------
+
+
+def test_a_model_that_loads_and_an_export_that_writes_for_long_are_work(study, server, monkeypatch):
+    def slowly(honest):
+        def slow(*arguments):
+            time.sleep(1.2)
+            return honest(*arguments)
+
+        return slow
+
+    monkeypatch.setattr(clock, "_LONGEST_GAP", 1.0)
+    monkeypatch.setattr(OpenAIClient, "open", slowly(OpenAIClient.open))
+    monkeypatch.setattr(stint, "export_results", slowly(stint.export_results))
+    study.data(6).configure(server.url).run()
+    assert not [event for event in study.events if isinstance(event, StoodStill)]
+    worked, stood_still = study.query("SELECT runtime_sec, stood_still_sec FROM run_sessions")[0]
+    assert worked > 2.4
+    assert stood_still == 0.0
 
 
 # --- what servers say ---------------------------------------------------------------------------
