@@ -240,3 +240,14 @@ def test_a_rest_beyond_the_calendar_ends_the_run_and_says_so(study):
         result = study.data(5).configure(server.url).run()
     assert result.status is Status.FAILED
     assert "asks to come back in 27,777,777,778 hours" in result.reason
+
+
+def test_an_outage_burns_nothing_also_where_one_attempt_is_all(study):
+    with scripted_server(delay=0.02) as server:
+        study.data(100).configure(server.url, run={"max_attempts": 1})
+        process = study.start("run", "study.yaml")
+        wait_until(lambda: len(server.calls) > 40)
+        server.go_down(1.5)
+        process.communicate(timeout=40)
+    assert study.value("SELECT count(*) FROM v_errors") == 0
+    assert study.value("SELECT status FROM experiments") == "completed"
