@@ -251,3 +251,29 @@ def test_an_outage_burns_nothing_also_where_one_attempt_is_all(study):
         process.communicate(timeout=40)
     assert study.value("SELECT count(*) FROM v_errors") == 0
     assert study.value("SELECT status FROM experiments") == "completed"
+
+
+# --- what must not be seen ----------------------------------------------------------------------
+
+
+def test_a_variable_in_a_name_or_a_note_stays_unexpanded_wherever_it_is_kept(
+    study, server, monkeypatch
+):
+    monkeypatch.setenv("HIDDEN", "an-expanded-value")
+    study.data(6).configure(
+        server.url,
+        experiment={"name": "of ${HIDDEN}", "notes": "for ${HIDDEN}"},
+        model={"name": "m-${HIDDEN}"},
+        prompt={"version": "v-${HIDDEN}", "author": "${HIDDEN}", "system_prompt": "${HIDDEN}"},
+    )
+    seen = ""
+    for command in (["check"], ["run"], ["run"], ["run", "--new"]):
+        seen += "".join(study.start(command[0], "study.yaml", *command[1:]).communicate(timeout=20))
+    for command in ("list", "status", "show", "metrics"):
+        seen += "".join(study.start(command).communicate(timeout=20))
+    assert {call.system for call in server.calls} == {"an-expanded-value"}
+    assert "of ${HIDDEN}" in seen
+    assert "is already complete" in seen
+    assert "an-expanded-value" not in seen
+    for file in study.folder.rglob("*"):
+        assert not file.is_file() or b"an-expanded-value" not in file.read_bytes(), file

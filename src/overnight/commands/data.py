@@ -57,7 +57,7 @@ def _of_an_earlier_experiment(
     """The dataset of a namesake that the file still holds, though its bytes are others."""
     file = str(config.file.resolve()) if config.file else None
     with database.read() as connection:
-        others = namesakes(connection, config.values.experiment.name, file)
+        others = namesakes(connection, config.written("experiment", "name"), file)
     compared: set[int] = set()
     for other in others:
         dataset = get_dataset(database, other.dataset_id)

@@ -189,10 +189,11 @@ def _config_columns(config: Config) -> dict[str, Any]:
     """The columns of `experiments` that say how it is configured; binding ones do not change."""
     values = config.values
     return {
-        "experiment_name": values.experiment.name,
-        "notes": values.experiment.notes,
-        "prompt_version": values.prompt.version,
-        "prompt_author": values.prompt.author or values.experiment.author,
+        "experiment_name": config.written("experiment", "name"),
+        "notes": config.written("experiment", "notes"),
+        "prompt_version": config.written("prompt", "version"),
+        "prompt_author": config.written("prompt", "author")
+        or config.written("experiment", "author"),
         "api_url": config.secrets.hide(values.model.api_url or "") or None,
         "max_narratives": values.run.max_narratives,
         "config_json": config.stored_json,
