@@ -5,7 +5,7 @@ import os
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -251,6 +251,37 @@ def test_an_outage_burns_nothing_also_where_one_attempt_is_all(study):
         process.communicate(timeout=40)
     assert study.value("SELECT count(*) FROM v_errors") == 0
     assert study.value("SELECT status FROM experiments") == "completed"
+
+
+# --- a terminal that stands still ----------------------------------------------------------------
+
+
+def test_a_screen_that_nobody_reads_on_holds_no_run_up(study, server):
+    study.data(60).configure(server.url)
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, b"x" * 4096)
+    os.set_blocking(write, True)
+    process = subprocess.Popen(
+        study.command("run", "study.yaml", "--db", study.database),
+        cwd=study.folder,
+        stdout=subprocess.PIPE,
+        stderr=write,
+        text=True,
+    )
+    study.started.append(process)
+    os.close(write)
+    wait_until(lambda: study.database.exists() and len(server.calls) == 60)
+    wait_until(lambda: study.value("SELECT status FROM experiments") == "completed")
+    with os.fdopen(read, "rb") as screen:  # somebody reads on
+        said = screen.read().decode()
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "0 of 60 done" in said
+    assert "[PROGRESS] 60/60" in said
+    assert "Completed: 60 of 60." in out
 
 
 # --- what must not be seen ----------------------------------------------------------------------
