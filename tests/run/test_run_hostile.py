@@ -253,6 +253,29 @@ def test_an_outage_burns_nothing_also_where_one_attempt_is_all(study):
     assert study.value("SELECT status FROM experiments") == "completed"
 
 
+# --- a data file that is not where it was ---------------------------------------------------------
+
+
+def test_a_missing_file_of_an_unfinished_experiment_is_refused_with_the_ways_on(study, server):
+    experiment_id = crashed(study, server)
+    (study.folder / "narratives.csv").rename(study.folder / "moved.csv")
+    before = study.query("SELECT * FROM run_sessions")
+    for command in (["run", "study.yaml"], ["resume"]):
+        process = study.start(*command)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 3
+        assert "now: missing" in said
+        assert f"overnight resume {experiment_id[:8]} --use-stored-data" in said
+    assert f"overnight resume {experiment_id[:8]} --config CONFIG" in said
+    assert study.query("SELECT * FROM run_sessions") == before
+    assert not (study.folder / "backups").exists()
+
+    study.configure(server.url, data={"file": "moved.csv"})
+    process = study.start("resume", experiment_id[:8], "--config", "study.yaml")
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
 # --- a terminal that stands still ----------------------------------------------------------------
 
 

@@ -32,6 +32,8 @@ def find_data(database: Database, config: Config, *, new: bool, say: Handler) ->
     """
     data = config.values.data
     shown = config.secrets.hide(str(data.file))
+    if not new and not data.file.exists():
+        _of_an_earlier_experiment(database, config, shown)  # an unfinished one knows a way on
     checksum = checksum_of(data.file)
     if not new and find_dataset(database, checksum, mapping_json(data)) is None:
         found = _of_an_earlier_experiment(database, config, shown)

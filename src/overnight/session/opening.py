@@ -12,7 +12,12 @@ from overnight.clock import Heartbeat
 from overnight.config import Config
 from overnight.config.binding import binding_digest
 from overnight.domain.experiment import Event, Experiment, Status, Workload
-from overnight.errors import AlreadyCompleted, DataChanged, ExperimentOwned, OvernightError
+from overnight.errors import (
+    AlreadyCompleted,
+    DataChanged,
+    ExperimentOwned,
+    OvernightError,
+)
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
 from overnight.record import SessionKeys
@@ -81,7 +86,7 @@ def hold(database: Database, experiment: Experiment) -> Iterator[None]:
 
 
 def _as_left(database: Database, key: int, how: Opening) -> Experiment:
-    """The experiment as its last owner left it. Raises AlreadyCompleted."""
+    """The experiment as its last owner left it, just now. Raises AlreadyCompleted."""
     experiment = get_experiment(database, key)
     if experiment.status is Status.COMPLETED and not how.total and not how.retry:
         raise AlreadyCompleted(experiment.experiment_id, experiment.name)
@@ -104,6 +109,8 @@ def _verified(database: Database, experiment: Experiment, how: Opening) -> Verif
             f"{changed}\n"
             "To go on with the stored narratives: overnight resume "
             f"{experiment.experiment_id[:8]} --use-stored-data\n"
+            "To go on with the same file in another place: name that in data.file, and type: "
+            f"overnight resume {experiment.experiment_id[:8]} --config CONFIG\n"
             "To begin anew with another file: overnight run CONFIG --new"
         ) from None
 
