@@ -30,7 +30,7 @@ from overnight.domain.experiment import Event
 from overnight.domain.flow import GiveUp, Pause, Paused, Resumed, Toll
 from overnight.domain.identity import ModelIdentity
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, How, Outcome, Reply
-from overnight.errors import TerminatedError
+from overnight.errors import OvernightError, TerminatedError
 from overnight.events import Draining, Handler, Said, Waiting
 from overnight.parse import read_answer
 from overnight.record import Peer, Recorder
@@ -344,10 +344,17 @@ async def _watch(parts: Parts, stop: StopRequest) -> None:
         told = parts.recorder.waiting > _TELL_AFTER
         if message := parts.complaint():
             parts.emit(Said(message, warning=True))
-        by = None if asked else await asyncio.to_thread(parts.asked_to_stop)
+        by = None if asked else await _asked_by(parts)
         if by is not None:
             asked = True
             stop.ask(Ending(Event.CANCEL, f"cancelled by {by}"))
+
+
+async def _asked_by(parts: Parts) -> str | None:
+    """Who asks for a stop; where the database cannot be read just now, the next look will tell."""
+    with contextlib.suppress(OvernightError):
+        return await asyncio.to_thread(parts.asked_to_stop)
+    return None
 
 
 def _say_what_was_rescued(parts: Parts) -> None:

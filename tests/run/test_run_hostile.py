@@ -16,7 +16,9 @@ from overnight.commands.cancel import cancel
 from overnight.commands.resume import resume
 from overnight.commands.retry import retry
 from overnight.domain.experiment import Status
+from overnight.errors import DatabaseBusy
 from overnight.events import StoodStill
+from overnight.store.sessions import asked_to_stop
 from overnight.testing import Call, Scripted, keyword_script, scripted_server, wait_until
 
 
@@ -206,6 +208,26 @@ def test_who_is_about_to_begin_is_not_taken_for_the_dead(study, server, monkeypa
         shown, _ = study.start("status").communicate(timeout=20)
     assert f"process {os.getpid()}, which has just begun" in refused
     assert f"process {dead}" not in refused + shown
+
+
+def test_a_request_to_stop_is_heard_after_a_look_that_failed(study, monkeypatch):
+    looks = []
+
+    def look(database, session_id):
+        looks.append(session_id)
+        if len(looks) == 1:
+            raise DatabaseBusy("locked")
+        return asked_to_stop(database, session_id)
+
+    monkeypatch.setattr("overnight.app.asked_to_stop", look)
+    with scripted_server(delay=0.1) as server:
+        study.data(400).configure(server.url)
+        thread = threading.Thread(target=study.run)
+        thread.start()
+        wait_until(lambda: looks)
+        cancel("latest", db=study.database, handler=lambda _e: None)
+        thread.join(30)
+    assert study.value("SELECT status FROM experiments") == "cancelled"
 
 
 # --- work that takes its time is no sleep ---------------------------------------------------------
