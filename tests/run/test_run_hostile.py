@@ -10,14 +10,17 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from overnight import clock
+from overnight.app import connected
 from overnight.call.openai import OpenAIClient
+from overnight.commands import resume as resume_command
 from overnight.commands import stint
 from overnight.commands.cancel import cancel
-from overnight.commands.resume import resume
+from overnight.commands.resume import Changes, resume
 from overnight.commands.retry import retry
 from overnight.domain.experiment import Status
-from overnight.errors import DatabaseBusy
+from overnight.errors import DatabaseBusy, RefusedError
 from overnight.events import StoodStill
+from overnight.store.experiments import find_experiment
 from overnight.store.sessions import asked_to_stop
 from overnight.testing import Call, Scripted, keyword_script, scripted_server, wait_until
 
@@ -228,6 +231,29 @@ def test_a_request_to_stop_is_heard_after_a_look_that_failed(study, monkeypatch)
         cancel("latest", db=study.database, handler=lambda _e: None)
         thread.join(30)
     assert study.value("SELECT status FROM experiments") == "cancelled"
+
+
+def test_a_limit_that_somebody_else_raised_meanwhile_is_not_lowered(study, server, monkeypatch):
+    study.data(30).configure(server.url, run={"max_narratives": 5}).run()
+    with connected(study.database) as database:
+        before = find_experiment(database, "latest")
+    other = study.start("resume", "latest", "--max-narratives", "20")
+    honest = resume_command.carry_out
+
+    def late(*arguments, **words):
+        assert other.wait(30) == 0
+        return honest(*arguments, **words)
+
+    monkeypatch.setattr(resume_command, "carry_out", late)
+    monkeypatch.setattr(resume_command, "find_experiment", lambda *_: before)
+    with pytest.raises(RefusedError, match="raised the limit"):
+        resume(
+            "latest",
+            db=study.database,
+            changes=Changes(max_narratives=10),
+            handler=study.events.append,
+        )
+    assert study.value("SELECT n_narratives_total FROM experiments") == 20
 
 
 # --- work that takes its time is no sleep ---------------------------------------------------------

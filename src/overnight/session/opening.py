@@ -17,6 +17,7 @@ from overnight.errors import (
     DataChanged,
     ExperimentOwned,
     OvernightError,
+    RefusedError,
 )
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
@@ -86,10 +87,15 @@ def hold(database: Database, experiment: Experiment) -> Iterator[None]:
 
 
 def _as_left(database: Database, key: int, how: Opening) -> Experiment:
-    """The experiment as its last owner left it, just now. Raises AlreadyCompleted."""
+    """The experiment as its last owner left it, just now. Raises RefusedError."""
     experiment = get_experiment(database, key)
     if experiment.status is Status.COMPLETED and not how.total and not how.retry:
         raise AlreadyCompleted(experiment.experiment_id, experiment.name)
+    if how.total is not None and how.total < experiment.n_total:
+        raise RefusedError(
+            f"another process has just raised the limit of {experiment.experiment_id[:8]} to "
+            f"{experiment.n_total:,}; it can only be raised, not lowered to {how.total:,}"
+        )
     return experiment
 
 
