@@ -200,7 +200,7 @@ def main(n_studies: int = 1000) -> int:
         bad = promised and not (LOWEST <= share <= HIGHEST and n == n_studies)
         failed += bad
         mark = "FAILED" if bad else "" if promised else "not promised"
-        print(  # noqa: T201 - a script
+        print(
             f"{name:20} {how:30} truth {truth[name]:.3f}  covered {share:.3f} of {n:,}"
             f"  width {widths[name, how] / n:.3f}  {mark}"
         )
