@@ -36,6 +36,7 @@ Concurrency = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit code 4 if it completes with error rows.")
 ]
+Limit = Annotated[int, typer.Option(min=0, help="Rows at the most; 0 for all.")]
 WithText = Annotated[
     bool, typer.Option("--with-text", help="With the narratives and raw replies: sensitive.")
 ]
