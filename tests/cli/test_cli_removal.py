@@ -16,6 +16,7 @@ from overnight.store.database import Database, open_database
 from overnight.store.experiments import list_experiments
 from overnight.store.removal import remove_experiment
 from overnight.testing import scripted_server, wait_until
+from r_world import COMPLETED, RDatabase
 
 SECRET = "A very rare word: quizzaciously."
 
@@ -179,6 +180,15 @@ def test_narratives_that_another_experiment_uses_stay(overnight, done):
     left = tables(done)
     assert (left["experiments"], left["narratives"], left["results"]) == (1, 30, 30)
     assert overnight("export", "latest").code == 0
+
+
+def test_files_that_r_noted_are_named_and_duplicates_go_too(overnight, tmp_path):
+    old = RDatabase(tmp_path / "r.db", "first").build()
+    said = overnight("purge", COMPLETED, "--yes", "--db", old.path)
+    assert said.code == 0
+    assert "benchmark_results/x.csv: noted by R" in said.out
+    with closing(sqlite3.connect(old.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM duplicate_results").fetchone() == (0,)
 
 
 @pytest.mark.usefixtures("done")

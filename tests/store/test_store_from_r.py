@@ -170,7 +170,7 @@ def test_statuses_are_ours_and_another_word_is_kept(old):
         ("failed", "its old status: crashed"),
         ("running", None),
     ]
-    assert "the status 'crashed' of 1 experiments is now failed; its word is kept" in notes
+    assert "experiments with the status 'crashed' (1) are failed now; the word is kept" in notes
 
 
 def test_local_times_are_utc_from_now_on_in_summer_and_in_winter(old):

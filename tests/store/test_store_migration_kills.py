@@ -87,31 +87,31 @@ def state(path: Path) -> dict[str, object]:
         }
 
 
-def test_killed_at_any_instant_it_is_the_old_database_or_the_new_one(old, tmp_path):
-    was = state(old.path)
-    whole = copied(old, tmp_path / "whole")
-    child = start(whole)
+@pytest.fixture(scope="module")
+def whole(old, tmp_path_factory) -> tuple[dict[str, object], float]:
+    """What a migration makes of it, and how many seconds that takes."""
+    path = copied(old, tmp_path_factory.mktemp("whole") / "r")
+    child = start(path)
     began = time.monotonic()
     assert child.stdout.readline() == "done\n"
     seconds = time.monotonic() - began
     end(child)
-    new = state(whole)
-    assert new["application_id"] == APPLICATION_ID
+    return state(path), seconds
 
-    dice = random.Random(KILLS)
-    seen = []
-    for i in range(KILLS):
-        path = copied(old, tmp_path / str(i))
-        child = start(path)
-        time.sleep(dice.uniform(0, seconds))
-        journal = path.with_name(f"{path.name}-wal")
-        child.send_signal(signal.SIGKILL)
-        end(child)
-        written = journal.stat().st_size if journal.exists() else 0
-        found = state(path)
-        assert found in (was, new)
-        seen.append(("new" if found == new else "old", written))
-        open_database(path, before_upgrade=lambda _: None).close()
-        assert state(path) == new
-        shutil.rmtree(path.parent)
-    print(seconds, seen)  # noqa: T201 - pytest -s shows where the kills fell
+
+@pytest.mark.parametrize("n", range(KILLS))
+def test_killed_at_any_instant_it_is_the_old_database_or_the_new_one(old, whole, tmp_path, n):
+    was, (new, seconds) = state(old.path), whole
+    assert new["application_id"] == APPLICATION_ID
+    path = copied(old, tmp_path / "r")
+    child = start(path)
+    time.sleep(random.Random(n).uniform(0, seconds))
+    journal = path.with_name(f"{path.name}-wal")
+    child.send_signal(signal.SIGKILL)
+    end(child)
+    written = journal.stat().st_size if journal.exists() else 0
+    found = state(path)
+    assert found in (was, new)
+    open_database(path, before_upgrade=lambda _: None).close()
+    assert state(path) == new
+    print("new" if found == new else "old", written)  # noqa: T201 - pytest -s shows where it fell

@@ -71,6 +71,8 @@ def ask_purge(asked: Purge, *, yes: bool) -> bool:
     )
     for file in found.files:
         out.print(f"  {file}", soft_wrap=True)
+    for name in found.named:
+        out.print(f"  {name}: noted by R, where R was run; it stays, delete it yourself")
     if asked.data_source is None:
         out.print("Its narratives stay: another experiment uses them.")
     else:

@@ -33,6 +33,12 @@ class Removable:
         return self.experiment.status_reason == BEING_DELETED
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """Files that the R implementation noted, from a folder that is not known here."""
+        names = (self.view.summary.row[column] for column in ("csv_file", "json_file"))
+        return tuple(name for name in names if name and not Path(name).is_absolute())
+
+    @property
     def n_bytes(self) -> int:
         """The size of its files."""
         return sum(file.stat().st_size for file in self.files if file.exists())

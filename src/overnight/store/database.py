@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -12,26 +11,21 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - for users without SQLAlchemy
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from overnight.errors import (
-    DatabaseBusy,
     DatabaseRefused,
-    NoRoom,
-    OvernightError,
-    StoppedError,
     UsageError,
 )
 from overnight.private import private_folder
+from overnight.store.explain import PATIENCE, explained
 from overnight.store.filesystem import refuse_network_drive
 from overnight.store.from_r.tables import is_r_database
 from overnight.store.hot import HotConnection
 from overnight.store.migrations import FROM_R, create_schema, migrate_schema
 from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
-from overnight.store.shelf import backups_of
 
-PATIENCE = 30.0  # seconds to wait for a database that another program has locked
 _PRAGMAS = (
     "synchronous = FULL",  # a committed result survives a power cut
     "fullfsync = 1",  # ... on macOS too; elsewhere it changes nothing
@@ -66,7 +60,7 @@ class Database:
 
         SQLite would look for pointers in tables without an index for it: hours at a million rows.
         """
-        with _explained(self.path), self._engine.connect() as connection:
+        with explained(self.path), self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
             try:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -85,7 +79,7 @@ class Database:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
-        with _explained(self.path), self._engine.connect() as connection:
+        with explained(self.path), self._engine.connect() as connection:
             connection.exec_driver_sql(begin)
             yield connection  # when this raises, returning the connection rolls back
             connection.exec_driver_sql("COMMIT")
@@ -104,7 +98,7 @@ class Database:
         SQLite does not wait where two processes change the mode at once: so we do.
         """
         deadline = time.monotonic() + PATIENCE
-        with _explained(self.path), self._engine.connect() as connection:
+        with explained(self.path), self._engine.connect() as connection:
             while connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() != "wal":
                 try:
                     connection.exec_driver_sql("PRAGMA journal_mode = WAL")
@@ -115,12 +109,12 @@ class Database:
 
     def compact(self) -> None:
         """Write the database anew without the room that deleted rows have left."""
-        with _explained(self.path), self._engine.connect() as connection:
+        with explained(self.path), self._engine.connect() as connection:
             connection.exec_driver_sql("VACUUM")
 
     def empty_journal(self) -> bool:
         """Cut the journal to nothing; False where another program needs it to read."""
-        with _explained(self.path), self._engine.connect() as connection:
+        with explained(self.path), self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA busy_timeout = 1000")
             busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
@@ -149,7 +143,7 @@ class Writer:
 
         Raises DatabaseBusy if another program keeps the database locked for `patience` seconds.
         """
-        with _explained(self._path, patience), self._hot.transaction(patience) as connection:
+        with explained(self._path, patience), self._hot.transaction(patience) as connection:
             yield connection
 
 
@@ -273,48 +267,3 @@ def _engine(path: Path) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
-
-
-@contextmanager
-def _explained(path: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Turn what SQLite says into one sentence for the user."""
-    try:
-        yield
-    except DatabaseError as error:
-        raise _explanation(str(error.orig), path, patience) from error
-    except sqlite3.Error as error:
-        raise _explanation(str(error), path, patience) from error
-
-
-def _explanation(said: str, path: Path, patience: float) -> OvernightError:
-    if "disk is full" in said or "disk I/O error" in said:
-        return NoRoom(
-            f"the disk that holds {path} is full or failing ({said}; {_room(path)} free); make "
-            "room, then type the same command again"
-        )
-    if "locked" in said or "busy" in said:
-        return DatabaseBusy(
-            f"another program has held {path} locked for {patience:g} s; close it, then "
-            "type the same command again"
-        )
-    if "readonly" in said or "unable to open" in said:
-        return UsageError(f"{path} cannot be written here ({said}); check its permissions")
-    if "not a database" in said or "malformed" in said:
-        return DatabaseRefused(
-            f"{path} is damaged or no SQLite database ({said}); restore a copy of it"
-            f"{_newest_backup(path)}, or name another with --db; what is wrong says: overnight "
-            "doctor"
-        )
-    return StoppedError(f"{path}: {said}")
-
-
-def _room(path: Path) -> str:
-    try:
-        return f"{shutil.disk_usage(path.resolve().parent).free / 1e6:,.1f} MB"
-    except OSError:
-        return "unknown room"
-
-
-def _newest_backup(path: Path) -> str:
-    newest = next(iter(backups_of(path)), None)
-    return f" (the newest: {newest})" if newest else ""

@@ -83,6 +83,34 @@ def iterate_results(
         after = rows[-1][0]
 
 
+@dataclass(frozen=True, slots=True)
+class NewResults:
+    """Results in the order of their commits, and where those that follow begin."""
+
+    results: list[Result]
+    after: int
+    is_last: bool  # nothing more was there
+
+
+def new_results(
+    database: Database, experiment_key: int, spec: AnswerSpec, *, after: int
+) -> NewResults:
+    """A page of the results that were committed since `after` (0: all).
+
+    A retry changes a result in its place: such changes are not seen here.
+    """
+    with database.read() as connection:
+        newest = connection.execute(text("SELECT coalesce(max(result_id), 0) FROM results"))
+        last = int(newest.scalar_one())
+        rows = connection.execute(
+            text(_NEW), {"experiment": experiment_key, "after": after, "size": _PAGE_SIZE}
+        ).all()
+    full = len(rows) == _PAGE_SIZE
+    return NewResults(
+        [_result(row, spec) for row in rows], rows[-1][-1] if full else last, is_last=not full
+    )
+
+
 _JUDGED = """
     SELECT n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.primary_value,
            r.confidence, r.error_category, r.result_id IS NOT NULL, n.text_sha256
@@ -133,34 +161,6 @@ def texts_of(database: Database, dataset_id: int, row_nums: Sequence[int]) -> di
             rows = connection.execute(query, {"dataset": dataset_id, "rows": page}).all()
         found |= {int(row_num): str(narrative) for row_num, narrative in rows}
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class NewResults:
-    """Results in the order of their commits, and where those that follow begin."""
-
-    results: list[Result]
-    after: int
-    is_last: bool  # nothing more was there
-
-
-def new_results(
-    database: Database, experiment_key: int, spec: AnswerSpec, *, after: int
-) -> NewResults:
-    """A page of the results that were committed since `after` (0: all).
-
-    A retry changes a result in its place: such changes are not seen here.
-    """
-    with database.read() as connection:
-        newest = connection.execute(text("SELECT coalesce(max(result_id), 0) FROM results"))
-        last = int(newest.scalar_one())
-        rows = connection.execute(
-            text(_NEW), {"experiment": experiment_key, "after": after, "size": _PAGE_SIZE}
-        ).all()
-    full = len(rows) == _PAGE_SIZE
-    return NewResults(
-        [_result(row, spec) for row in rows], rows[-1][-1] if full else last, is_last=not full
-    )
 
 
 def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database row

@@ -77,7 +77,7 @@ def _notes(told: Told, n_twice: int, n_orphans: int) -> Iterator[str]:
             "they are in the table orphan_results"
         )
     for word, n in told.odd_statuses.items():
-        yield f"the status {word!r} of {n:,} experiments is now failed; its word is kept"
+        yield f"experiments with the status {word!r} ({n:,}) are failed now; the word is kept"
     for key, ids in told.unknown.items():
         some = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")  # noqa: PLR2004
         yield f"{key} is not stored of {some}: resume with --config to say it, or the default holds"
