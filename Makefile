@@ -20,9 +20,11 @@ install: $(VENV)/run ## install overnight into .venv (about 85 MB)
 test: $(VENV)/dev $(VENV)/model ## install what the tests need, and run them
 	@$(BIN)/python -m pytest
 
-chaos: $(VENV)/dev ## kill the real command 300 times, check all after each (20 minutes; N=, SEED=)
+chaos: $(VENV)/dev ## kill the real command 300 times, check all after each (30 minutes; N=, SEED=)
 	@$(BIN)/python tests/chaos/chaos.py $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART))
+	@OVERNIGHT_KILLS=50 $(BIN)/python -m pytest tests/store/test_store_migration_kills.py
+	@$(BIN)/python tests/chaos/coverage.py
 
 lint: $(VENV)/dev ## ruff, mypy and the order of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

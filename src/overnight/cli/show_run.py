@@ -187,7 +187,7 @@ def _check_rows(checked: Check) -> list[list[str]]:
         rows.append(["labels neither yes nor no", named_counts(census.odd_labels)])
     rows += [
         ["to run", f"{checked.n_to_run:,}, {checked.concurrency} at once"],
-        ["model", f"{values.model.name} ({values.model.provider})"],
+        ["model", f"{checked.config.written('model', 'name')} ({values.model.provider})"],
         [
             "disk",
             f"about {size_text(checked.disk_needed)} needed in {checked.database.parent}, "
@@ -205,7 +205,8 @@ def _check_rows(checked: Check) -> list[list[str]]:
         ["answer", json.dumps(dict(call.answer), ensure_ascii=False)],
     ]
     if call.served_model and call.served_model != values.model.name and values.model.api_url:
-        rows.append(["note", f"asked for {values.model.name}, answered by {call.served_model}"])
+        asked = checked.config.written("model", "name")
+        rows.append(["note", f"asked for {asked}, answered by {call.served_model}"])
     if call.repaired:
         rows.append(["repairs needed", ", ".join(call.repaired)])
     if checked.estimated_seconds is not None:

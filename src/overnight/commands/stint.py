@@ -6,7 +6,7 @@ from pathlib import Path
 
 from overnight.app import concurrency_of, folder_of, make_client, wire
 from overnight.call.client import Client, Structured
-from overnight.commands.exports import Checkpoint, export_results, file_columns
+from overnight.commands.exports import Exports, file_columns
 from overnight.domain.experiment import Counts, Event, Experiment, Status
 from overnight.errors import OvernightError, SupersededError
 from overnight.events import Handler, Said, SessionEnded, SessionOpened, broadcast
@@ -107,7 +107,8 @@ def _work(
     session: Session, client: Client, concurrency: int, emit: Handler, stop: StopRequest
 ) -> tuple[Ending, tuple[Path, ...]]:
     """Make the calls; how that ended, and the files that were written."""
-    checkpoint = Checkpoint(session)
+    exports = Exports(session, emit)
+    exports.start()
     ending = Ending(Event.FINISH)
     try:
         if session.workload.total:
@@ -116,10 +117,10 @@ def _work(
             if summary := toll_text(parts.toll):
                 emit(Said(summary))
     finally:
-        checkpoint.stop()
+        exports.stop()
     if ending.event is Event.FINISH:
-        return ending, export_results(session, emit)
-    return ending, checkpoint.files
+        return ending, exports.finish()
+    return ending, exports.files
 
 
 def _metrics(session: Session) -> Metrics:

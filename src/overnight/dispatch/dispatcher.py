@@ -42,6 +42,7 @@ class Dispatcher:
         self._exhausted = False
         self._dead = False  # the recorder is
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def next(self) -> OpenAttempt | None:
         """The next attempt to send, when its turn comes; None when there will be no more."""
@@ -134,9 +135,10 @@ class Dispatcher:
 
     # --- inside --------------------------------------------------------------------------
 
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
+    def _now(self) -> float:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop.time()
 
     @property
     def _over(self) -> bool:
