@@ -54,11 +54,14 @@ def live(
     study = bench.saved(first[0].state)
     for phase in first:
         kept = bench.keep(study, "before")
-        for _ in range(_TRIES):
-            done = kill(bench, study, phase, random)
+        for n_missed in range(_TRIES):
+            done = kill(bench, study, phase, random, n_missed=n_missed)
             yield done
             if done.hit:
                 break
+            study = bench.back_to(kept)
+        if not _possible(study) and phase is not first[-1]:  # killed when it was complete already
+            complete(bench, study, random, references[study.limit])
             study = bench.back_to(kept)
     for _ in range(random.randint(0, more)):
         if phases := _possible(study):
@@ -74,8 +77,11 @@ def _possible(study: Study) -> Sequence[Phase]:
     return tuple(phase for phase in PHASES if phase.state == "new")
 
 
-def kill(bench: Bench, study: Study, phase: Phase, random: Random) -> Kill:
-    """Start a command, kill it at its moment, and check everything."""
+def kill(bench: Bench, study: Study, phase: Phase, random: Random, *, n_missed: int = 0) -> Kill:
+    """Start a command, kill it at its moment, and check everything.
+
+    The more often that moment came too late, the earlier it is.
+    """
     before = look(study)
     in_vain = unrecorded(study, before)
     condition = phase.when(study, random)
@@ -84,7 +90,7 @@ def kill(bench: Bench, study: Study, phase: Phase, random: Random) -> Kill:
     while not condition() and process.poll() is None:
         assert time.monotonic() < deadline, f"{phase.name}: never came so far"
         time.sleep(0.0002)
-    time.sleep(phase.delay(bench, study, random))
+    time.sleep(phase.delay(bench, study, random) / (1 + n_missed))
     killed_at = time.monotonic()
     process.kill()
     hit = process.wait() == -signal.SIGKILL

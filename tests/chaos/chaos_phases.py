@@ -88,6 +88,12 @@ def backup_is_made(study: Study, _random: Random) -> Condition:
     return _new_file(study, "backups/*.db")
 
 
+def resume_has_begun(study: Study, random: Random) -> Condition:
+    """Its backup is there; it makes none where nothing has changed since the last one."""
+    backup, session = backup_is_made(study, random), session_is_open(study, random)
+    return lambda: backup() or session()
+
+
 def export_is_written(study: Study, _random: Random) -> Condition:
     return _new_file(study, "exports/*/.export-*.partial")
 
@@ -112,13 +118,13 @@ BACKUP = ("backup",)
 PHASES = (
     Phase("start-up", "new", at_once, 0.5, even=True, by_life=True),
     Phase("making the database", "new", database_is_there, 0.05),
-    Phase("loading the data", "new", rows_are_loaded, 0.3, even=True),
+    Phase("loading the data", "new", rows_are_loaded, 0.15, even=True),
     Phase("experiment just made", "new", experiment_is_made, 0.03),
     Phase("session just opened", "new", session_is_open, 0.03),
     Phase("calls", "new", calls_are_made, 0.02),
     Phase("any moment of a life", "new", at_once, 1.0, even=True, by_life=True),
     Phase("backup of a resume", "half", backup_is_written, 0.05, words=GO_ON, even=True),
-    Phase("start of a resume", "half", backup_is_made, 0.05, words=GO_ON),
+    Phase("start of a resume", "half", resume_has_begun, 0.05, words=GO_ON),
     Phase("calls of a resume", "half", calls_are_made, 0.02, words=GO_ON),
     Phase("the very end", "half", all_is_answered, 0.1, words=GO_ON),
     Phase("overnight backup", "nearly", backup_is_written, 0.1, words=(BACKUP,), even=True),

@@ -22,7 +22,7 @@ LIVES = [  # what follows on what, in one study
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory) -> Iterator[Bench]:
     """Small studies, but a file that takes a while to load."""
-    made = Bench(tmp_path_factory.mktemp("chaos"), Sizes(small=60, large=600), STATES)
+    made = Bench(tmp_path_factory.mktemp("chaos"), Sizes(rows=10_000, small=60, large=600), STATES)
     yield made
     made.close()
 
