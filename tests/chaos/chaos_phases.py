@@ -152,6 +152,7 @@ PHASES = (
         even=True,
         by_size=True,
     ),
+    Phase("results.jsonl grows", "nearly", export_grows, 0.01, words=GO_ON, pace=0.3),
     Phase(
         "checkpoint export", "nearly", export_is_written, 0.2, words=GO_ON, even=True, by_size=True
     ),
