@@ -33,7 +33,12 @@ from overnight.views import view_experiment
 
 
 def begin(
-    database: Database, experiment: Experiment, how: Opening, *, concurrency: int, say: Handler
+    database: Database,
+    experiment: Experiment,
+    how: Opening,
+    *,
+    concurrency: int | None,
+    say: Handler,
 ) -> Session:
     """Take the experiment, verify its data, back the database up, and open a session.
 
@@ -187,7 +192,7 @@ def _config_columns(config: Config) -> dict[str, Any]:
 
 
 def _session_columns(
-    experiment: Experiment, config: Config, concurrency: int, kind: str
+    experiment: Experiment, config: Config, concurrency: int | None, kind: str
 ) -> dict[str, Any]:
     now = as_text(time.time())
     return {
