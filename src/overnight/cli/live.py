@@ -202,7 +202,7 @@ def _messages(event: Event) -> list[tuple[str, str | None]]:
             (
                 f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}), "
                 f"{c.errors:,} of them errors; {c.remaining:,} to go{again}, "
-                f"{event.concurrency} at once",
+                f"{event.concurrency or 'as many as the server takes'} at once",
                 None,
             ),
         ]

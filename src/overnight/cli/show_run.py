@@ -27,6 +27,7 @@ from overnight.domain.experiment import Status
 from overnight.ingest.load import Census
 from overnight.views import ExperimentView, duration, percent, size_text, view_json
 
+_AUTO = "as many as the server takes"
 _INTERRUPTED, _TERMINATED = 130, 143
 _SIGTERM = 15
 _COMPLETED_WITH_ERRORS = 4
@@ -186,7 +187,7 @@ def _check_rows(checked: Check) -> list[list[str]]:
     if census.odd_labels and primary is not None and primary.type == "boolean":
         rows.append(["labels neither yes nor no", named_counts(census.odd_labels)])
     rows += [
-        ["to run", f"{checked.n_to_run:,}, {checked.concurrency} at once"],
+        ["to run", f"{checked.n_to_run:,}, {checked.concurrency or _AUTO} at once"],
         ["model", f"{checked.config.written('model', 'name')} ({values.model.provider})"],
         [
             "disk",
@@ -210,7 +211,8 @@ def _check_rows(checked: Check) -> list[list[str]]:
     if call.repaired:
         rows.append(["repairs needed", ", ".join(call.repaired)])
     if checked.estimated_seconds is not None:
-        rows.append(["whole run", f"about {duration(checked.estimated_seconds)}"])
+        about = "about" if checked.concurrency else "with one call at a time"
+        rows.append(["whole run", f"{about} {duration(checked.estimated_seconds)}"])
     return rows
 
 
@@ -220,7 +222,7 @@ def _check_json(checked: Check) -> dict[str, Any]:
         "layout": checked.layout,
         "data": {f.name: getattr(checked.census, f.name) for f in dataclasses.fields(Census)},
         "n_to_run": checked.n_to_run,
-        "concurrency": checked.concurrency,
+        "concurrency": checked.concurrency or "auto",
         "narratives_leave_for": checked.leaves_for,
         "disk_needed": checked.disk_needed,
         "disk_free": checked.disk_free,
