@@ -29,6 +29,7 @@ _SURE = 3.0  # standard errors: to leave a level that works ...
 _GO, _STOP = 1.3, 2.0  # ... and to go on looking for one, or to stop ...
 _LITTLE_DOUBT = 0.12  # standard error at which there is nothing more to ask
 _NO_QUEUE = 2.0  # ... and to say that there is a queue
+_OFTEN, _SELDOM = 3, 12  # of so many measurements one is made below the level
 _QUIET = 30.0  # seconds between two looks at half the limit, at the least ...
 _LATENCIES = 40.0  # ... and mean latencies; both up to so many times longer:
 _LONGEST = 8.0
@@ -315,7 +316,7 @@ class Controller:
         doubt = math.hypot(here.error, half.error)
         grow = at_work > 0.9 * self.level and self.level < self._top(now)
         wanted = _above(at_work)
-        shrink = wanted <= 0.85 * self.level
+        shrink = wanted <= 0.85 * self.level or half.rate > 0.85 * here.rate
         if (grow or shrink) and half.n < _CALLS:
             self._open(self.limit, _FEW_CALLS)
             return
@@ -357,7 +358,7 @@ class Controller:
         self._next(now)
 
     def _next(self, now: float) -> None:
-        """The level twice, then one step below it; now and then half of it."""
+        """The level twice, then a step below it, or seldom if that costs; now and then half."""
         self._turn += 1
         level, half = self.level, _half(self.level)
         self._looking = now >= self._look_at and level in self._seen and level > 1
@@ -365,8 +366,10 @@ class Controller:
             self._seen.pop(half, None)
             self._open(half, _FEW_CALLS)
             return
-        limit = _below(level) if self._turn % 3 == 0 else level
-        self._open(limit, _CALLS)
+        here, below = self._seen.get(level), self._seen.get(_below(level))
+        costs = here is not None and below is not None and here.rate * (1.0 - _LITTLE) > below.rate
+        is_below = self._turn % (_SELDOM if costs else _OFTEN) == 0
+        self._open(_below(level) if is_below else level, _CALLS)
 
     def _open(self, limit: int, least: int) -> None:
         """Measure at a limit: as many calls as it lets through at once, `least` or _MOST_CALLS."""

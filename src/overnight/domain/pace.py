@@ -15,6 +15,7 @@ _FASTER = 0.3  # then it grows by this exponent times the square of the further 
 _FORGET = 4.0  # times the aim: the pace no longer holds anybody back
 _CALLS, _SECONDS = 120.0, 60.0  # the length of a cycle: both of them ...
 _FIRST_CALLS, _FIRST_SECONDS = 8.0, 4.0  # ... and of the first, doubling from there
+_MOST_CYCLES = 10.0  # that count; the pace is forgotten long before
 _LIVED = 0.5  # of a cycle: a refusal before that came too early, and the next cycle is shorter
 _SLACK = 0.1  # of the gap between two calls, by which one that was late may be made up for
 _AT_LEAST = 0.25  # of what was known before: one silent hour is no measure
@@ -91,4 +92,4 @@ class Pace:
         length = max(
             min(_CALLS, _FIRST_CALLS * doubled) / self.aim, min(_SECONDS, _FIRST_SECONDS * doubled)
         )
-        return max(0.0, now - self._from) / length
+        return min(max(0.0, now - self._from) / length, _MOST_CYCLES)
