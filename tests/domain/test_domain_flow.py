@@ -162,6 +162,9 @@ def test_what_was_under_way_when_the_pause_began_is_no_probe():
     before = flow.pause.next_probe
     assert saw(flow, DOWN, 99, now=0.5) is None
     assert flow.pause.next_probe == before
+    flow.sent()
+    assert saw(flow, DOWN, 98, now=1.5, sent_at=-1.0) is None
+    assert not flow.may_send(0, now=60.0), "the probe is still under way"
     assert isinstance(saw(flow, ANSWERED, now=0.6), Resumed), "but its answer counts"
 
 

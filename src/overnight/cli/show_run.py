@@ -84,7 +84,8 @@ def _show_stopped(out: Console, result: RunResult) -> None:
         f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}); nothing is lost."
     )
     out.print("To go on, type the same command again, or:")
-    out.print(f"  {this_command()} resume {which_experiment(result)}", soft_wrap=True)
+    verb = "retry" if result.kind == "retry" else "resume"
+    out.print(f"  {this_command()} {verb} {which_experiment(result)}", soft_wrap=True)
 
 
 def _exit_code(result: RunResult, *, strict: bool) -> int:

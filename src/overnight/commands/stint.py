@@ -35,6 +35,7 @@ class RunResult:
     files: tuple[Path, ...] = ()
     signal: int | None = None
     already_complete: bool = False
+    kind: str = "start"  # or resume, or retry
 
 
 def carry_out(
@@ -101,6 +102,7 @@ def _session(
         metrics=_metrics(session) if done.status is Status.COMPLETED else None,
         files=files,
         signal=stop.signal,
+        kind=session.kind,
     )
 
 
