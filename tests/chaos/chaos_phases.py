@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from chaos_study import Bench, Study
+from chaos_study import DELAY, Bench, Study
 
 Condition = Callable[[], object]
 RUN = ("run", "study.yaml")
@@ -30,6 +30,7 @@ class Phase:
     even: bool = False
     by_size: bool = False
     by_life: bool = False
+    pace: float = DELAY  # seconds before each reply of the server
 
     def delay(self, bench: Bench, study: Study, random: Random) -> float:
         """Seconds to wait, once the condition holds."""
@@ -96,6 +97,20 @@ def resume_has_begun(study: Study, random: Random) -> Condition:
 
 def export_is_written(study: Study, _random: Random) -> Condition:
     return _new_file(study, "exports/*/.export-*.partial")
+
+
+def export_grows(study: Study, _random: Random) -> Condition:
+    """`results.jsonl` is lengthened; before, a resume writes it anew."""
+    sizes: dict[int, int] = {}
+
+    def longer() -> bool:
+        for file in study.folder.glob("exports/*/results.jsonl"):
+            stat = file.stat()
+            if sizes.setdefault(stat.st_ino, stat.st_size) < stat.st_size:
+                return True
+        return False
+
+    return longer
 
 
 def _new_file(study: Study, pattern: str) -> Condition:
