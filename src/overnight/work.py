@@ -107,6 +107,7 @@ async def work(parts: Parts, stop: StopRequest) -> Ending:
     parts.recorder.start(parts.dispatcher)
     try:
         await parts.client.open()
+        _note_limit(parts)
         watch = asyncio.create_task(_watch(parts, stop))
         workers = _Crew(parts)
         await _until_done(parts, workers, stop)
