@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-warn-script-location
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test lint format bench pin clean
+.PHONY: help demo install test chaos lint format bench pin clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,6 +19,12 @@ install: $(VENV)/run ## install overnight into .venv (about 85 MB)
 
 test: $(VENV)/dev $(VENV)/model ## install what the tests need, and run them
 	@$(BIN)/python -m pytest
+
+chaos: $(VENV)/dev ## kill the real command 300 times, check all after each (30 minutes; N=, SEED=)
+	@$(BIN)/python tests/chaos/chaos.py $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED)) \
+	$(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART))
+	@OVERNIGHT_KILLS=50 $(BIN)/python -m pytest tests/store/test_store_migration_kills.py
+	@$(BIN)/python tests/chaos/coverage.py
 
 lint: $(VENV)/dev ## ruff, mypy and the order of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

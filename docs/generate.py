@@ -9,8 +9,8 @@ TARGET = Path(__file__).resolve().parent / "reference" / "commands.md"
 COMMANDS = (
     ("Run", ("demo", "init", "check", "run", "resume", "retry", "reparse", "cancel")),
     ("Watch", ("list", "status")),
-    ("Use", ("show", "metrics", "export")),
-    ("Keep", ("backup", "doctor", "migrate")),
+    ("Use", ("show", "metrics", "compare", "prevalence", "export")),
+    ("Keep", ("backup", "doctor", "migrate", "cleanup", "purge")),
 )
 _HEAD = """# Commands
 

@@ -75,6 +75,7 @@ def connect(
         find_database(named, config_file),
         create=create,
         before_upgrade=None if writes is None else partial(_before_upgrade, writes),
+        tell=lambda note: writes(Said(note)) if writes else None,
     )
 
 

@@ -34,6 +34,10 @@ class Heartbeat:
             self.on_standstill(gap)
         return self.worked
 
+    def worked_on(self) -> None:
+        """Something long is over that could not beat meanwhile, and was work all the same."""
+        self._last = seconds_since_boot()
+
     @property
     def worked(self) -> float:
         """Like `beat`, as of the last one."""

@@ -19,7 +19,7 @@ from overnight.domain.answer import AnswerSpec
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.errors import DatabaseBusy, OvernightError, SupersededError
 from overnight.events import LimitMoved, Waiting
-from overnight.store.database import Database
+from overnight.store.database import Database, Writer
 from overnight.store.experiments import fix_peer, record_progress
 from overnight.store.ledger import close_attempts, delete_unsent, open_attempts
 from overnight.store.limits import enter_limit
@@ -177,11 +177,12 @@ class Recorder:
         assert self._loop is not None  # noqa: S101 - start() has run
         group = _Group()
         try:
-            while not group.last:
-                group = self._collect()
-                opened = self._commit_patiently(group)
-                self._tell("on_commit", opened, group.ended)
-                self._n_done += group.size
+            with self._database.writer() as writer:
+                while not group.last:
+                    group = self._collect()
+                    opened = self._commit_patiently(writer, group)
+                    self._tell("on_commit", opened, group.ended)
+                    self._n_done += group.size
         except SupersededError as error:  # another session asks for these narratives again
             self._tell("on_failure", error)
             self._await_the_last(group)
@@ -231,13 +232,13 @@ class Recorder:
             _add(group, item)
         return group
 
-    def _commit_patiently(self, group: _Group) -> list[OpenAttempt]:
+    def _commit_patiently(self, writer: Writer, group: _Group) -> list[OpenAttempt]:
         """Commit a group, also if another program has the database locked for a while."""
         self._commit_began = time.monotonic()
         try:
             while True:
                 try:
-                    return self._commit(group)
+                    return self._commit(writer, group)
                 except DatabaseBusy:
                     if self.waiting > self._patience:
                         raise DatabaseBusy(self._too_long()) from None
@@ -250,14 +251,14 @@ class Recorder:
             "close it, then type the same command again"
         )
 
-    def _commit(self, group: _Group) -> list[OpenAttempt]:
+    def _commit(self, writer: Writer, group: _Group) -> list[OpenAttempt]:
         """One transaction for the whole group; nothing at all if the session lost its right."""
         keys = self._keys
         n_results = sum(ended.final for ended in group.ended)
         n_new = sum(ended.final and not ended.attempt.job.has_result for ended in group.ended)
         sign = self._sign(len(group.ended), n_results)
         now = sign.now
-        with self._database.write(patience=_ONE_TRY) as connection:
+        with writer.write(_ONE_TRY) as connection:
             fence(connection, keys.session_id, sign)
             close_attempts(connection, keys.experiment_key, group.ended, self._spec)
             delete_unsent(connection, group.unsent)

@@ -4,8 +4,10 @@ import logging
 import os
 import time
 from contextlib import suppress
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Self
 
 from overnight.config.expand import Secrets
 from overnight.domain.outcome import Fault
@@ -23,11 +25,20 @@ from overnight.events import (
 )
 from overnight.private import private_folder
 
+LARGEST = 10_000_000  # bytes of a log; then a new one is begun ...
+KEPT = 3  # ... and so many older ones are kept
 _PROGRESS_EVERY = 60.0  # seconds
 
 
-class _Quiet(logging.StreamHandler[TextIO]):
-    """A log that cannot be written (a full disk) is no reason to stop, nor to fill the screen."""
+class _File(RotatingFileHandler):
+    """`run.log`, private; when it is full it becomes `run.log.1`, and the oldest goes.
+
+    A log that cannot be written (a full disk) is no reason to stop, nor to fill the screen.
+    """
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        return os.fdopen(descriptor, "a", encoding="utf-8")
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
         pass
@@ -43,9 +54,7 @@ class RunLog:
 
     def __enter__(self) -> Self:
         private_folder(self.file.parent)
-        descriptor = os.open(self.file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-        self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
-        self._handler = _Quiet(self._stream)
+        self._handler = _File(self.file, maxBytes=LARGEST, backupCount=KEPT)
         formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s")
         formatter.datefmt = "%Y-%m-%dT%H:%M:%S"
         formatter.converter = time.gmtime
@@ -57,7 +66,6 @@ class RunLog:
     def __exit__(self, *_: object) -> None:
         with suppress(OSError):  # a full disk
             self._handler.close()
-            self._stream.close()
 
     def __call__(self, event: Event) -> None:
         """Write what is worth a line."""

@@ -1,6 +1,7 @@
 """Read models: the one source of what a screen, the log or --json shows of a run."""
 
 import dataclasses
+import socket
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class ExperimentView:
     last_alive: datetime | None
     pause: PauseRow | None  # that lasts right now
     summary: Summary
+    is_alive: bool = False  # whether a process works on it
 
     @property
     def pause_text(self) -> str | None:
@@ -86,11 +88,12 @@ class ExperimentView:
 
 def view_experiment(database: Database, experiment: Experiment) -> ExperimentView:
     """What can be said of an experiment from outside, right now."""
-    alive = lock.is_held(database.path, experiment.experiment_key)
+    holder = lock.holder(database.path, experiment.experiment_key)
+    alive = holder is not None
     summary = summarize(database, experiment.experiment_key)
     last = summary.sessions[-1] if summary.sessions else None
     owner = None
-    if alive and last is not None and last.ended_at is None:
+    if last is not None and _is_owner(last, holder):
         owner = Owner(last.host, last.pid, from_text(last.started_at))
     status = summary.row["status"]
     crashed = status == Status.RUNNING and not alive
@@ -108,7 +111,19 @@ def view_experiment(database: Database, experiment: Experiment) -> ExperimentVie
         last_alive=from_text(last.last_seen_at) if last else None,
         pause=_open_pause(summary, owner),
         summary=summary,
+        is_alive=alive,
     )
+
+
+def _is_owner(last: SessionRow, holder: int | None) -> bool:
+    """Whether the last session is that of the lock's holder.
+
+    Not if a dead one left it open, and the holder is about to open its own.
+    """
+    if holder is None or last.ended_at is not None:
+        return False
+    can_tell = holder > 0 and last.host == socket.gethostname()
+    return not can_tell or last.pid == holder
 
 
 def _open_pause(summary: Summary, owner: Owner | None) -> PauseRow | None:

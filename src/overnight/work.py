@@ -31,7 +31,7 @@ from overnight.domain.experiment import Event
 from overnight.domain.flow import GiveUp, Pause, Paused, Resumed, Toll
 from overnight.domain.identity import ModelIdentity
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, How, Outcome, Reply
-from overnight.errors import TerminatedError
+from overnight.errors import OvernightError, TerminatedError
 from overnight.events import Draining, Handler, LimitMoved, Said, Waiting
 from overnight.parse import read_answer
 from overnight.record import Peer, Recorder
@@ -107,6 +107,7 @@ async def work(parts: Parts, stop: StopRequest) -> Ending:
     parts.recorder.start(parts.dispatcher)
     try:
         await parts.client.open()
+        parts.heartbeat.worked_on()  # a model in this process takes its time to load
         _note_limit(parts)
         watch = asyncio.create_task(_watch(parts, stop))
         workers = _Crew(parts)
@@ -273,8 +274,10 @@ def _is_given_up(outcome: Outcome) -> bool:
 def _reason(stop: Stop) -> str:
     if stop.come_back_in is None:
         return stop.reason
-    at = datetime.fromtimestamp(time.time() + stop.come_back_in, UTC).astimezone()
-    return f"{stop.reason} (not before {at:%Y-%m-%d %H:%M})"
+    with contextlib.suppress(ValueError, OverflowError, OSError):  # beyond the calendar
+        at = datetime.fromtimestamp(time.time() + stop.come_back_in, UTC).astimezone()
+        return f"{stop.reason} (not before {at:%Y-%m-%d %H:%M})"
+    return stop.reason
 
 
 def _read(came_back: Reply | Fault, parts: Parts) -> Outcome:
@@ -378,10 +381,17 @@ async def _watch(parts: Parts, stop: StopRequest) -> None:
         told = parts.recorder.waiting > _TELL_AFTER
         if message := parts.complaint():
             parts.emit(Said(message, warning=True))
-        by = None if asked else await asyncio.to_thread(parts.asked_to_stop)
+        by = None if asked else await _asked_by(parts)
         if by is not None:
             asked = True
             stop.ask(Ending(Event.CANCEL, f"cancelled by {by}"))
+
+
+async def _asked_by(parts: Parts) -> str | None:
+    """Who asks for a stop; where the database cannot be read just now, the next look will tell."""
+    with contextlib.suppress(OvernightError):
+        return await asyncio.to_thread(parts.asked_to_stop)
+    return None
 
 
 def _note_limit(parts: Parts, *, last: bool = False) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from overnight.domain.answer import Answer
 from overnight.domain.attempt import Job
 from overnight.domain.decision import (
+    FEWEST_FAILURES,
     MAX_LONE_DEATHS,
     MAX_UNREADABLE,
     Accept,
@@ -162,6 +163,14 @@ def test_a_narrative_that_fails_while_nobody_is_answered_is_never_given_up():
     assert one.failed_now == 1
 
 
+def test_one_attempt_is_not_used_up_by_the_beginning_of_an_outage():
+    one, state = job(), course(max_attempts=1, n_answers=1000)
+    for _ in range(500):
+        assert isinstance(decide(DOWN, one, state), RetryIn)
+    decide(ANSWERED, job(2), state)
+    assert decide(DOWN, one, state) == Accept()
+
+
 def test_the_failures_of_an_outage_count_as_one():
     one, state = job(), course(max_attempts=3)
     for _ in range(2):
@@ -252,7 +261,7 @@ class Ideal:
             return Accept if n >= MAX_UNREADABLE else RetryIn
         if outcome is BAD_KEY and self.replies() == 0:
             return Stop
-        if self.counted_failures(narrative_id) >= self.max_attempts:
+        if self.counted_failures(narrative_id) >= max(FEWEST_FAILURES, self.max_attempts):
             return Accept
         return Postpone if outcome is BROKE else RetryIn
 

@@ -162,6 +162,9 @@ def test_what_was_under_way_when_the_pause_began_is_no_probe():
     before = flow.pause.next_probe
     assert saw(flow, DOWN, 99, now=0.5) is None
     assert flow.pause.next_probe == before
+    flow.sent()
+    assert saw(flow, DOWN, 98, now=1.5, sent_at=-1.0) is None
+    assert not flow.may_send(0, now=60.0), "the probe is still under way"
     assert isinstance(saw(flow, ANSWERED, now=0.6), Resumed), "but its answer counts"
 
 
@@ -209,7 +212,7 @@ def test_whatever_happens_calls_go_on_in_finite_time_and_never_more_than_wanted(
         assert 1 <= flow.limit <= flow.ceiling <= wanted
         if flow.pause is not None and not flow.pause.is_probing:
             due = flow.look_again_at(now)
-            assert due is None or due - now <= max(LONGEST_DELAY, seconds)
+            assert due is None or due <= max(now + LONGEST_DELAY, flow.rest_until)
             assert flow.may_send(0, due if due is not None else now)
         elif flow.pause is None:
             due = flow.look_again_at(now)

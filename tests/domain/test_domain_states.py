@@ -20,6 +20,7 @@ CONTRACT = {
     (RUNNING, Event.CANCEL): CANCELLED,
     **{(status, Event.RESUME): RUNNING for status in Status},
     **{(status, Event.RETRY): RUNNING for status in Status},
+    **{(status, Event.DELETE): CANCELLED for status in Status},
 }
 
 

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from overnight.domain.answer import DEFAULT_ANSWER, AnswerField, AnswerSpec
 from overnight.domain.counts import ExperimentCounts, LabelCount
-from overnight.report.metrics import Confusion, Proportion, measure, metrics_json, wilson
+from overnight.report.metrics import measure, metrics_json
+from overnight.report.statistics.binary import Confusion
+from overnight.report.statistics.estimate import Proportion, wilson
 
 EVENT = AnswerSpec((AnswerField("event", "enum", values=("11", "42", "Fall")),), primary="event")
 

@@ -2,8 +2,10 @@
 
 import json
 
+from overnight.commands.resume import Changes
+from overnight.commands.retry import retry
 from overnight.domain.experiment import Status
-from overnight.testing import Scripted, faulty, keyword_script, scripted_server
+from overnight.testing import Scripted, faulty, keyword_script, scripted_server, wait_until
 
 GOOD = {"detected": True, "confidence": 0.5, "indicators": [], "rationale": "r"}
 
@@ -41,6 +43,50 @@ def test_after_three_unreadable_replies_the_narrative_is_a_parse_error_with_its_
         "SELECT error_category, raw_response, attempt_count, detected FROM narrative_results"
     ) == [("parse_error", "no idea", 3, None)]
     assert study.value("SELECT first_error_message FROM narrative_results")
+
+
+def kill_at_the_second_call(study, *words):
+    """Two calls, of which the first gives an unreadable reply and the second is never answered."""
+
+    def script(_call):
+        return Scripted("no idea") if len(server.calls) == 1 else Scripted(GOOD, delay=60)
+
+    with scripted_server(script) as server:
+        study.configure(server.url)
+        process = study.start(*words)
+        wait_until(lambda: len(server.calls) == 2)
+        process.kill()
+        process.communicate()
+
+
+def test_a_killed_session_gives_an_unreadable_narrative_no_further_calls(study):
+    """Three, as if nothing had happened: with a fourth, the answer would be another one."""
+    kill_at_the_second_call(study.data(1), "run", "study.yaml")
+
+    with scripted_server(
+        lambda call: Scripted("no idea") if call.seed < 103 else Scripted(GOOD)
+    ) as server:
+        study.configure(server.url)
+        result = study.run()
+
+    assert [call.seed for call in server.calls] == [101, 102]
+    assert (result.counts.errors, result.counts.remaining) == (1, 0)
+    assert study.query("SELECT error_category, attempt_count FROM narrative_results") == [
+        ("parse_error", 4)  # one of them lost
+    ]
+
+
+def test_a_retry_gives_three_calls_and_a_killed_one_those_that_are_left(study):
+    study.data(1)
+    with scripted_server(lambda _call: Scripted("no idea")) as server:
+        study.configure(server.url).run()
+    kill_at_the_second_call(study, "retry", "latest", "--config", "study.yaml")
+    with scripted_server(lambda _call: Scripted("no idea")) as server:
+        changes = Changes(api_url=server.url)
+        retry("latest", db=study.database, changes=changes, handler=study.events.append)
+        assert [call.seed for call in server.calls] == [104, 105]
+        retry("latest", db=study.database, changes=changes, handler=study.events.append)
+        assert [call.seed for call in server.calls][2:] == [106, 107, 108]
 
 
 def test_which_repairs_a_reply_needed_is_recorded_and_counted(study):

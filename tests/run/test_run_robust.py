@@ -161,7 +161,7 @@ def test_a_signal_after_the_last_call_does_not_spoil_a_completed_run(study, monk
         result = study.data(3).configure(server.url).run()
 
     assert result.status is Status.COMPLETED
-    assert len(result.files) == 2
+    assert len(result.files) == 3
 
 
 def test_a_key_is_hidden_before_a_message_is_cut(study, monkeypatch):

@@ -10,7 +10,7 @@ from overnight.domain.answer import DEFAULT_ANSWER
 from overnight.store.database import open_database
 from overnight.store.experiments import counts, find_experiment, get_experiment
 from overnight.store.ledger import close_lost
-from overnight.store.results import iterate_results, label_counts
+from overnight.store.results import iterate_judgements, iterate_results, label_counts
 from overnight.store.summary import summarize, token_sums
 
 N = 1200
@@ -114,6 +114,13 @@ QUERIES: dict[str, tuple[Callable[[World], object], list[str]]] = {
         lambda w: list(iterate_results(w.database, w.key, w.dataset_id, DEFAULT_ANSWER)),
         [
             "n USING INDEX ix_narratives_order (dataset_id=? AND row_num>?)",
+            "r USING INDEX uq_result_per_exp_narrative (experiment_key=? AND narrative_id=?)",
+        ],
+    ),
+    "judgements": (
+        lambda w: list(iterate_judgements(w.database, get_experiment(w.database, w.key))),
+        [
+            "n USING INDEX uq_source_narrative (dataset_id=? AND (incident_id,narrative_type)>",
             "r USING INDEX uq_result_per_exp_narrative (experiment_key=? AND narrative_id=?)",
         ],
     ),

@@ -240,6 +240,23 @@ def test_an_error_is_in_no_cell_of_the_matrix(filled):
     ) == [(1, None, None, None)]
 
 
+def test_the_reviews_stored_seed_and_limit(filled):
+    with filled.database.write() as connection:
+        connection.exec_driver_sql("UPDATE experiments SET run_seed = 1024")
+    one = experiment_id(filled)
+    assert other_program(
+        filled, "SELECT run_seed FROM experiments WHERE experiment_id = ?", one
+    ) == [(1024,)]
+    assert other_program(
+        filled,
+        "SELECT n_narratives_total, status FROM experiments WHERE experiment_id = ?",
+        one,
+    ) == [(6, "running")]
+    assert other_program(
+        filled, "SELECT COUNT(*) as n FROM narrative_results WHERE experiment_id = ?", one
+    ) == [(4,)]
+
+
 def test_the_reviews_abandoned_experiments(filled):
     rows = other_program(
         filled,

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 
+from overnight.call.body import Bodies
 from overnight.call.client import Structured
 from overnight.call.faults import from_reply, from_status, no_answer
 from overnight.domain.outcome import Blame, ErrorCategory, Fault, How, Reply, Request
@@ -15,7 +16,6 @@ from overnight.domain.outcome import Blame, ErrorCategory, Fault, How, Reply, Re
 _OK = 200
 _LARGEST_BODY = 32 * 1024 * 1024
 _BROKEN_OFF = ("error", "abort", "network_error")  # finish reasons: the server gave up half-way
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,14 @@ class OpenAIClient:
     ) -> None:
         """`parameters` go into each body; a None among them leaves that parameter out."""
         self._endpoint = endpoint
-        self._parameters = parameters
-        self._format = {
+        response_format = {
             "type": "json_schema",
             "json_schema": {"name": "answer", "strict": True, "schema": schema},
         }
-        wanted = parameters.get("response_format", self._format)
+        self._bodies = Bodies(parameters, response_format)
+        wanted = parameters.get("response_format", response_format)
         self._structured = "none" if wanted is None else structured
+        self._url = endpoint.url
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -66,6 +67,7 @@ class OpenAIClient:
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=75),
             timeout=aiohttp.ClientTimeout(total=self._endpoint.timeout),
             headers={"Content-Type": "application/json", **self._endpoint.headers},
+            cookie_jar=aiohttp.DummyCookieJar(),  # nothing is kept, and nothing is looked up
             read_bufsize=2**18,
         )
 
@@ -78,12 +80,13 @@ class OpenAIClient:
         """Send one request. Whatever a server or a network can do comes back as a value."""
         formed = self._structured != "none"
         try:
-            status, headers, body = await self._send(request)
+            status, raw_headers, body = await self._send(request)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return self._unanswered(error)
         if status == _OK and (completion := _read(body)) is not None:
             self._structured = self._structured or "json_schema"
             return completion
+        headers = {name.lower(): value for name, value in raw_headers.items()}
         fault = (from_reply if status == _OK else partial(from_status, status))(
             headers,
             body.decode("utf-8", "replace"),
@@ -95,17 +98,15 @@ class OpenAIClient:
             self._structured = "none"
         return fault
 
-    async def _send(self, request: Request) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers with names in lower case, and body, which is cut at 32 MB."""
+    async def _send(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers, and body, which is cut at 32 MB."""
         assert self._session is not None, "open() comes first"  # noqa: S101
-        async with self._session.post(
-            self._endpoint.url, data=self._body(request), allow_redirects=False
-        ) as response:
+        data = self._bodies.body(request, formed=self._structured != "none")
+        async with self._session.post(self._url, data=data, allow_redirects=False) as response:
             body = await response.content.read(_LARGEST_BODY)
             while chunk := await response.content.read(_LARGEST_BODY - len(body)):
                 body += chunk
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return response.status, headers, body
+            return response.status, response.headers, body
 
     def _unanswered(self, error: Exception) -> Fault:
         """Why nothing came back."""
@@ -124,16 +125,6 @@ class OpenAIClient:
         if isinstance(error, ValueError):
             return _wrong_address(f"model.api_url or a header cannot be used ({kind})")
         return no_answer(f"the connection broke; is the server running? ({kind})", How.BROKE)
-
-    def _body(self, request: Request) -> bytes:
-        messages = [{"role": "user", "content": request.user}]
-        if request.system:
-            messages.insert(0, {"role": "system", "content": request.system})
-        body: dict[str, Any] = {"messages": messages, "seed": request.seed}
-        if self._structured != "none":
-            body["response_format"] = self._format
-        body.update(self._parameters)
-        return _encode({k: v for k, v in body.items() if v is not None}).encode("utf-8", "replace")
 
 
 def _read(body: bytes) -> Reply | Fault | None:

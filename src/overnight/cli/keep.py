@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from overnight.cli.options import KEEP, Db, Json, app
+from overnight.cli.options import KEEP, Db, Json, Yes, app
 
 
 @app.command(rich_help_panel=KEEP)
@@ -61,3 +61,69 @@ def migrate(*, db: Db = None) -> None:
     with watched() as handler:
         done = command(db=db, handler=handler)
     show_migrated(done)
+
+
+@app.command(rich_help_panel=KEEP)
+def cleanup(
+    *,
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="DURATION", help="Since its last progress.")
+    ] = "7d",
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--status",
+            metavar="STATUS,...",
+            help="running (crashed), failed, cancelled, completed. Default: all but completed.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be deleted.")
+    ] = False,
+    yes: Yes = False,
+    db: Db = None,
+) -> None:
+    """Delete abandoned experiments with their rows and files, after a backup."""
+    from overnight.cli.live import watched
+    from overnight.cli.show_removal import ask_cleanup, show_cleaned
+    from overnight.commands.cleanup import ABANDONED
+    from overnight.commands.cleanup import cleanup as command
+
+    with watched() as handler:
+        done = command(
+            db=db,
+            older_than=older_than,
+            statuses=status or ABANDONED,
+            confirm=lambda found: ask_cleanup(found, dry_run=dry_run, yes=yes),
+            handler=handler,
+        )
+    show_cleaned(done)
+
+
+@app.command(rich_help_panel=KEEP)
+def purge(
+    name: Annotated[str, typer.Argument(metavar="ID", help="An id, or the beginning of one.")],
+    *,
+    with_backups: Annotated[
+        bool,
+        typer.Option(
+            "--with-backups", help="And all backups beside the database: they hold it as well."
+        ),
+    ] = False,
+    yes: Yes = False,
+    db: Db = None,
+) -> None:
+    """Delete an experiment, its files and its narratives such that nothing of it is left."""
+    from overnight.cli.live import watched
+    from overnight.cli.show_removal import ask_purge, show_purged
+    from overnight.commands.purge import purge as command
+
+    with watched() as handler:
+        done = command(
+            name,
+            db=db,
+            with_backups=with_backups,
+            confirm=lambda asked: ask_purge(asked, yes=yes),
+            handler=handler,
+        )
+    show_purged(done)

@@ -1,14 +1,17 @@
 """What is seen while a command works: a bar on a terminal, plain lines elsewhere, on stderr."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from queue import SimpleQueue
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from overnight.events import (
+    Committed,
     Draining,
     Event,
     Handler,
@@ -32,6 +35,7 @@ from overnight.views import (
 _AT_MOST_EVERY = 10.0  # seconds between two plain lines ...
 _AT_LEAST_EVERY = 60.0  # ... and the longest silence
 _ROOM_FOR_A_BAR = 110  # columns
+_BACKLOG = 100  # events that wait to be shown, from which on progress is not worth showing
 
 
 class Screen(Console):
@@ -44,12 +48,31 @@ class Screen(Console):
 
 @contextmanager
 def watched() -> Iterator[Handler]:
-    """A handler of events that shows them. A terminal that goes away never stops a run."""
+    """A handler of events that shows them, in a thread of its own.
+
+    A terminal that goes away never stops a run, nor does one that stands still (Ctrl-S, a pager
+    that nobody reads on): only what is shown waits for it.
+    """
     console = Screen(stderr=True, highlight=False, emoji=False)
     screen = _Bar(console) if console.is_terminal else _Lines()
+    show, events = _never_fails(screen.handle), SimpleQueue[Event | None]()
+
+    def work() -> None:
+        while (event := events.get()) is not None:
+            show(event)
+
+    def tell(event: Event) -> None:
+        is_late = isinstance(event, Progressed) and events.qsize() > _BACKLOG
+        if not is_late and not isinstance(event, Committed):
+            events.put(event)
+
+    thread = threading.Thread(target=work, name="overnight-screen", daemon=True)
+    thread.start()
     try:
-        yield _never_fails(screen.handle)
+        yield tell
     finally:
+        events.put(None)
+        thread.join()
         with suppress(OSError):
             screen.close()
 

@@ -36,9 +36,11 @@ Concurrency = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit code 4 if it completes with error rows.")
 ]
+Limit = Annotated[int, typer.Option(min=0, help="Rows at the most; 0 for all.")]
 WithText = Annotated[
     bool, typer.Option("--with-text", help="With the narratives and raw replies: sensitive.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Delete without asking.")]
 NoBackup = Annotated[
     bool, typer.Option("--no-backup", help="Without a copy of the database beforehand.")
 ]

@@ -17,16 +17,14 @@ from overnight.cli.screen import (
     console,
     named_counts,
     show_json,
-    show_metric_rows,
     stream_json,
     table,
 )
-from overnight.commands.results import Exported, Measured
+from overnight.commands.results import Exported
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.narrative import LeftOut
 from overnight.domain.result import Result
 from overnight.report.columns import columns_of
-from overnight.report.metrics import metrics_json
 from overnight.views import (
     ExperimentView,
     StatusView,
@@ -302,28 +300,6 @@ def show_left_out(rows: Sequence[LeftOut], *, limit: int, with_text: bool, as_js
     )
     if len(shown) < len(rows):
         out.print(f"\n{len(shown):,} of {len(rows):,}; all of them: --limit 0")
-
-
-def show_metrics(measured: Measured, *, as_json: bool) -> None:
-    """The metrics of one experiment."""
-    c, experiment = measured.counts, measured.experiment
-    if as_json:
-        show_json(
-            {
-                "experiment_id": experiment.experiment_id,
-                "experiment_name": experiment.name,
-                "status": experiment.status,
-                "total": c.total,
-                "remaining": c.remaining,
-                **metrics_json(measured.metrics),
-            }
-        )
-        return
-    out = console()
-    out.print(experiment.name, style="bold")
-    if c.remaining:
-        out.print(f"So far: {c.completed:,} of {c.total:,} have a result.", style="yellow")
-    show_metric_rows(out, measured.metrics)
 
 
 def show_export(exported: Exported, *, as_json: bool) -> None:

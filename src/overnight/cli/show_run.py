@@ -84,7 +84,8 @@ def _show_stopped(out: Console, result: RunResult) -> None:
         f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}); nothing is lost."
     )
     out.print("To go on, type the same command again, or:")
-    out.print(f"  {this_command()} resume {which_experiment(result)}", soft_wrap=True)
+    verb = "retry" if result.kind == "retry" else "resume"
+    out.print(f"  {this_command()} {verb} {which_experiment(result)}", soft_wrap=True)
 
 
 def _exit_code(result: RunResult, *, strict: bool) -> int:
@@ -188,7 +189,7 @@ def _check_rows(checked: Check) -> list[list[str]]:
         rows.append(["labels neither yes nor no", named_counts(census.odd_labels)])
     rows += [
         ["to run", f"{checked.n_to_run:,}, {checked.concurrency or _AUTO} at once"],
-        ["model", f"{values.model.name} ({values.model.provider})"],
+        ["model", f"{checked.config.written('model', 'name')} ({values.model.provider})"],
         [
             "disk",
             f"about {size_text(checked.disk_needed)} needed in {checked.database.parent}, "
@@ -206,7 +207,8 @@ def _check_rows(checked: Check) -> list[list[str]]:
         ["answer", json.dumps(dict(call.answer), ensure_ascii=False)],
     ]
     if call.served_model and call.served_model != values.model.name and values.model.api_url:
-        rows.append(["note", f"asked for {values.model.name}, answered by {call.served_model}"])
+        asked = checked.config.written("model", "name")
+        rows.append(["note", f"asked for {asked}, answered by {call.served_model}"])
     if call.repaired:
         rows.append(["repairs needed", ", ".join(call.repaired)])
     if checked.estimated_seconds is not None:

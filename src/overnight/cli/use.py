@@ -1,11 +1,11 @@
 """Use: answers, metrics, files. Heavy imports wait until a command runs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from overnight.cli.options import USE, Db, Json, Name, WithText, app
+from overnight.cli.options import USE, Db, Json, Limit, Name, WithText, app
 
 
 @app.command(rich_help_panel=USE)
@@ -18,6 +18,14 @@ def show(
     errors: Annotated[
         bool, typer.Option("--errors", help="The errors by category, with examples.")
     ] = False,
+    wrong: Annotated[
+        Literal["fp", "fn", "any"] | None,
+        typer.Option(help="Only wrong answers: false positives, false negatives, or any."),
+    ] = None,
+    disagree: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Narratives that two experiments answer differently."),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
@@ -29,19 +37,27 @@ def show(
     json_: Json = False,
 ) -> None:
     """The answers themselves, or the rows that were left out."""
-    from overnight.cli.show import show_errors, show_left_out, show_results
     from overnight.commands import results
+
+    if disagree:
+        from overnight.cli.show_compare import show_disagreements
+        from overnight.commands.compare import disagreements
+
+        found = disagreements(*disagree, db=db, limit=_or_20(limit), with_text=with_text)
+        show_disagreements(found, as_json=json_)
+        return
+    from overnight.cli.show import show_errors, show_left_out, show_results
 
     if left_out:
         rows = results.left_out_rows(name, db=db)
         show_left_out(rows, limit=_or_20(limit), with_text=with_text, as_json=json_)
     elif errors and not json_:
-        found = results.results(name, db=db, with_text=with_text, errors_only=True)
-        show_errors(found, limit=limit, with_text=with_text)
+        failed = results.results(name, db=db, with_text=with_text, errors_only=True)
+        show_errors(failed, limit=limit, with_text=with_text)
     else:
-        found = results.results(name, db=db, with_text=with_text, errors_only=errors)
+        chosen = results.results(name, db=db, with_text=with_text, errors_only=errors, wrong=wrong)
         spec = results.declared(name, db=db)
-        show_results(found, spec, limit=_or_20(limit), with_text=with_text, as_json=json_)
+        show_results(chosen, spec, limit=_or_20(limit), with_text=with_text, as_json=json_)
 
 
 def _or_20(limit: int | None) -> int:
@@ -51,10 +67,58 @@ def _or_20(limit: int | None) -> int:
 @app.command(rich_help_panel=USE)
 def metrics(name: Name = "latest", *, db: Db = None, json_: Json = False) -> None:
     """The answers measured against the labels, with 95 % intervals."""
-    from overnight.cli.show import show_metrics
-    from overnight.commands.results import metrics as command
+    from overnight.cli.show_metrics import show_metrics
+    from overnight.commands.evaluate import evaluate as command
 
     show_metrics(command(name, db=db), as_json=json_)
+
+
+@app.command(rich_help_panel=USE)
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="A B [C ...]", help="Ids, beginnings of ids, or latest."),
+    ],
+    *,
+    limit: Limit = 20,
+    with_text: WithText = False,
+    db: Db = None,
+    json_: Json = False,
+) -> None:
+    """Experiments side by side: settings, figures, and where their answers differ."""
+    from overnight.cli.show_compare import show_comparison
+    from overnight.commands.compare import compare as command
+
+    found = command(names, db=db, limit=limit, with_text=with_text)
+    show_comparison(found, as_json=json_)
+
+
+@app.command(rich_help_panel=USE)
+def prevalence(
+    name: Name = "latest",
+    *,
+    labels: Annotated[
+        Literal["random", "within-type", "unknown"],
+        typer.Option(
+            help="How the labelled narratives were chosen: at random from all, at random within "
+            "each narrative type, or it is not known."
+        ),
+    ] = "unknown",
+    by: Annotated[
+        Literal["type"] | None, typer.Option(help="Also for each narrative type.")
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option(metavar="VALUE", help="The value of an enum to count.")
+    ] = None,
+    db: Db = None,
+    json_: Json = False,
+) -> None:
+    """The share of yes in truth, corrected by the labels for the errors of the machine."""
+    from overnight.cli.show_compare import show_shares
+    from overnight.commands.prevalence import prevalence as command
+
+    found = command(name, db=db, labels=labels, of=of)
+    show_shares(found, by_type=by == "type", as_json=json_)
 
 
 @app.command(rich_help_panel=USE)

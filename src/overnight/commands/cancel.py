@@ -31,7 +31,7 @@ def cancel(
     with connected(db, writes=handler) as database:
         experiment = find_experiment(database, name)
         reason = f"cancelled by {_who()}"
-        if experiment.status is not Status.RUNNING:
+        if not _may_run(database, experiment):
             raise RefusedError(_nothing_to_cancel(experiment))
         if _ask(database, experiment, reason) and wait:
             _wait(database, experiment, reason, handler)
@@ -44,6 +44,12 @@ def _who() -> str:
     except (KeyError, OSError):  # a container without a name for its user
         user = "somebody"
     return f"{user} on {socket.gethostname()}"
+
+
+def _may_run(database: Database, experiment: Experiment) -> bool:
+    """Whether it runs, or somebody has taken it and is about to go on with it."""
+    is_taken = lock.is_held(database.path, experiment.experiment_key)
+    return experiment.status is Status.RUNNING or is_taken
 
 
 def _nothing_to_cancel(experiment: Experiment) -> str:
@@ -62,8 +68,8 @@ def _ask(database: Database, experiment: Experiment, reason: str) -> bool:
         with database.write() as connection:
             if ask_to_stop(connection, key, reason.removeprefix("cancelled by "), time.time()):
                 return True
-        if get_experiment(database, key).status is not Status.RUNNING:
-            raise RefusedError(_nothing_to_cancel(get_experiment(database, key)))
+        if not _may_run(database, now := get_experiment(database, key)):
+            raise RefusedError(_nothing_to_cancel(now))
         time.sleep(_LOOK_EVERY)  # its owner has the lock and is about to open its session
 
 

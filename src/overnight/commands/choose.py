@@ -39,7 +39,11 @@ def choose_experiment(
         found = None if new else _existing(connection, config, dataset)
         if found is not None:  # made by another process just now
             return found, False
-        others = [] if new else namesakes(connection, config.values.experiment.name, _file(config))
+        others = (
+            []
+            if new
+            else namesakes(connection, config.written("experiment", "name"), _file(config))
+        )
         columns = _columns(config, dataset, binding)
         log_dir = folder_of(database, "logs/experiments", columns["experiment_id"])
         key = create_experiment(connection, {**columns, "log_dir": str(log_dir)})
@@ -54,7 +58,7 @@ def _existing(connection: Connection, config: Config, dataset: Dataset) -> Exper
     if same:
         unfinished = [e for e in same if e.status is not Status.COMPLETED]
         return (unfinished or same)[0]
-    for other in namesakes(connection, config.values.experiment.name, _file(config)):
+    for other in namesakes(connection, config.written("experiment", "name"), _file(config)):
         if _covers(other, config, dataset):
             return other
         _refuse_to_replace(other, config, dataset)
@@ -129,15 +133,16 @@ def _columns(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:
     stored = config.stored.get("prompt") or {}
     return {
         "experiment_id": str(uuid.uuid4()),
-        "experiment_name": values.experiment.name,
+        "experiment_name": config.written("experiment", "name"),
         "status": Status.RUNNING,
-        "model_name": values.model.name,
+        "model_name": config.written("model", "name"),
         "model_provider": values.model.provider,
         "temperature": values.model.temperature,
         "system_prompt": stored.get("system_prompt"),
         "user_template": stored.get("user_template"),
-        "prompt_version": values.prompt.version,
-        "prompt_author": values.prompt.author or values.experiment.author,
+        "prompt_version": config.written("prompt", "version"),
+        "prompt_author": config.written("prompt", "author")
+        or config.written("experiment", "author"),
         "run_seed": values.run.seed,
         "data_file": config.secrets.hide(str(values.data.file)),
         "n_narratives_total": _covered(config, dataset),
@@ -146,7 +151,7 @@ def _columns(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:
         "created_at": now,
         "api_url": config.secrets.hide(values.model.api_url or "") or None,
         "hostname": socket.gethostname(),
-        "notes": values.experiment.notes,
+        "notes": config.written("experiment", "notes"),
         "dataset_id": dataset.dataset_id,
         "data_checksum": dataset.checksum,
         "max_narratives": limit,

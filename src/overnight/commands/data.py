@@ -32,6 +32,8 @@ def find_data(database: Database, config: Config, *, new: bool, say: Handler) ->
     """
     data = config.values.data
     shown = config.secrets.hide(str(data.file))
+    if not new and not data.file.exists():
+        _of_an_earlier_experiment(database, config, shown)  # an unfinished one knows a way on
     checksum = checksum_of(data.file)
     if not new and find_dataset(database, checksum, mapping_json(data)) is None:
         found = _of_an_earlier_experiment(database, config, shown)
@@ -57,7 +59,7 @@ def _of_an_earlier_experiment(
     """The dataset of a namesake that the file still holds, though its bytes are others."""
     file = str(config.file.resolve()) if config.file else None
     with database.read() as connection:
-        others = namesakes(connection, config.values.experiment.name, file)
+        others = namesakes(connection, config.written("experiment", "name"), file)
     compared: set[int] = set()
     for other in others:
         dataset = get_dataset(database, other.dataset_id)

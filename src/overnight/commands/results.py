@@ -4,19 +4,29 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from overnight.app import connected, folder_of
 from overnight.config import declared_answer
+from overnight.domain.agreement import Verdict
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Counts, Experiment
 from overnight.domain.narrative import LeftOut
 from overnight.domain.result import Result
+from overnight.errors import UsageError
 from overnight.report.export import export as write_files
 from overnight.report.metrics import Metrics, measure
 from overnight.store.database import Database
 from overnight.store.datasets import left_out
 from overnight.store.experiments import counts, find_experiment
 from overnight.store.results import iterate_results, label_counts
+
+Wrong = Literal["fp", "fn", "any"]
+_WRONG: dict[Wrong, frozenset[Verdict]] = {
+    "fp": frozenset({Verdict.FALSE_POSITIVE}),
+    "fn": frozenset({Verdict.FALSE_NEGATIVE}),
+    "any": frozenset({Verdict.FALSE_POSITIVE, Verdict.FALSE_NEGATIVE, Verdict.DIFFERENT}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +58,17 @@ def results(
     db: Path | str | None = None,
     with_text: bool = False,
     errors_only: bool = False,
+    wrong: Wrong | None = None,
 ) -> Iterator[Result]:
-    """Every result of an experiment in dataset order, read as you go."""
+    """Every result of an experiment in dataset order, read as you go.
+
+    With `wrong`, only wrong answers: false positives, false negatives, or any. Raises UsageError
+    where there are no positives.
+    """
     with opened(name, db) as it:
+        primary = it.spec.primary_field
+        if wrong in ("fp", "fn") and (primary is None or primary.type != "boolean"):
+            raise UsageError("only answers of yes or no are false positives or negatives")
         yield from iterate_results(
             it.database,
             it.experiment.experiment_key,
@@ -58,6 +76,7 @@ def results(
             it.spec,
             with_text=with_text,
             errors_only=errors_only,
+            wanted=_WRONG[wrong].__contains__ if wrong else None,
         )
 
 

@@ -102,8 +102,8 @@ def resumed_config(experiment: Experiment, changes: Changes, say: Handler) -> Co
     if changes.config_file is not None:
         given = load_config(changes.config_file)
         file = changes.config_file
-        _warn_of_differences(_restored(stored, file), given, say)
         stored = with_binding_of(stored, given.stored)
+        _warn_of_differences(_restored(stored, file), given, say)
     if changes.concurrency is not None:
         stored["run"] = {**(stored.get("run") or {}), "concurrency": changes.concurrency}
     if changes.api_url is not None:

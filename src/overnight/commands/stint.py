@@ -6,7 +6,7 @@ from pathlib import Path
 
 from overnight.app import concurrency_of, folder_of, make_client, wire
 from overnight.call.client import Client, Structured
-from overnight.commands.exports import Checkpoint, export_results, file_columns
+from overnight.commands.exports import Exports, file_columns
 from overnight.domain.concurrency import Bounds
 from overnight.domain.experiment import Counts, Event, Experiment, Status
 from overnight.errors import OvernightError, SupersededError
@@ -35,6 +35,7 @@ class RunResult:
     files: tuple[Path, ...] = ()
     signal: int | None = None
     already_complete: bool = False
+    kind: str = "start"  # or resume, or retry
 
 
 def carry_out(
@@ -101,6 +102,7 @@ def _session(
         metrics=_metrics(session) if done.status is Status.COMPLETED else None,
         files=files,
         signal=stop.signal,
+        kind=session.kind,
     )
 
 
@@ -108,7 +110,8 @@ def _work(
     session: Session, client: Client, concurrency: Bounds, emit: Handler, stop: StopRequest
 ) -> tuple[Ending, tuple[Path, ...]]:
     """Make the calls; how that ended, and the files that were written."""
-    checkpoint = Checkpoint(session)
+    exports = Exports(session, emit)
+    exports.start()
     ending = Ending(Event.FINISH)
     try:
         if session.workload.total:
@@ -117,10 +120,10 @@ def _work(
             if summary := toll_text(parts.toll):
                 emit(Said(summary))
     finally:
-        checkpoint.stop()
+        exports.stop()
     if ending.event is Event.FINISH:
-        return ending, export_results(session, emit)
-    return ending, checkpoint.files
+        return ending, exports.finish()
+    return ending, exports.files
 
 
 def _metrics(session: Session) -> Metrics:

@@ -46,6 +46,11 @@ def expand(
     return _VARIABLE.sub(value, tree)
 
 
+def literal(text: str) -> str:
+    """`text` written such that `expand` gives it back as it is."""
+    return _VARIABLE.sub(lambda match: f"${match[0]}", text)
+
+
 class Secrets:
     """Texts that must never be shown: keys, expanded variables, passwords in URLs."""
 

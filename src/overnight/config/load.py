@@ -58,6 +58,10 @@ class Config:
         self.secrets.add(key)
         return key
 
+    def written(self, section: str, key: str) -> str:
+        """A text as the file has it, variables unexpanded: what may be kept and shown."""
+        return str((self.stored.get(section) or {}).get(key) or "")
+
     @property
     def stored_json(self) -> str:
         """`stored` as text, the same for the same file."""

@@ -45,6 +45,7 @@ class Dispatcher:
         self._exhausted = False
         self._dead = False  # the recorder is
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self) -> None:
         """Hire the first worker, who gets everything going."""
@@ -142,9 +143,10 @@ class Dispatcher:
 
     # --- inside --------------------------------------------------------------------------
 
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
+    def _now(self) -> float:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop.time()
 
     @property
     def _over(self) -> bool:

@@ -15,7 +15,7 @@ class Job:
     n_calls: int = 0  # on record, lost ones included
     n_unreadable: int = 0  # replies on record that nobody could read
     first_error: str | None = None  # message of the first call that failed, ever
-    unreadable_now: int = 0  # in this session
+    unreadable_now: int = 0  # since it had its last result; a broken-off session's count too
     failed_now: int = 0  # in this session by the server's fault, others being answered in between
     answers_when_failed: int = 0  # answers that the session had when it failed last
     n_deaths: int = 0  # the server died with it under way

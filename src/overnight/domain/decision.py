@@ -7,7 +7,8 @@ from overnight.domain.attempt import Job
 from overnight.domain.flow import back_off
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, How, Outcome
 
-MAX_UNREADABLE = 3  # calls that a narrative gets in one session while nobody can read the reply
+MAX_UNREADABLE = 3  # replies that nobody can read, in all sessions, until that is the result
+FEWEST_FAILURES = 2  # the first may be the beginning of an outage, whatever max_attempts says
 MAX_LONE_DEATHS = 3  # deaths of the server while it worked on one narrative alone
 _FIRST, _FIRST_BAD, _RECENT = 20, 18, 100  # narratives
 _WORTHLESS = (ErrorCategory.PARSE_ERROR, ErrorCategory.REFUSAL, ErrorCategory.UNKNOWN)
@@ -143,7 +144,7 @@ def _server_failed(fault: Fault, job: Job, course: Course, scene: Scene) -> Deci
     if job.failed_now == 0 or course.n_answers > job.answers_when_failed:
         job.failed_now += 1
     job.answers_when_failed = course.n_answers
-    if job.failed_now >= course.max_attempts:
+    if job.failed_now >= max(FEWEST_FAILURES, course.max_attempts):
         return Accept()
     if fault.how in (How.BROKE, How.DIED):
         return _died(job, scene)

@@ -24,10 +24,12 @@ class Event(StrEnum):
     FINISH = "finish"
     FAIL = "fail"
     CANCEL = "cancel"
+    DELETE = "delete"
 
 
 # (from, event) -> to. Whoever resumes a running experiment must hold its lock: then its owner
-# is dead. A completed one is resumed only with a raised limit; the caller sees to that.
+# is dead. A completed one is resumed only with a raised limit; the caller sees to that. One
+# that is being deleted is cancelled until its last row is gone.
 TRANSITIONS: Mapping[tuple[Status, Event], Status] = {
     (Status.RUNNING, Event.FINISH): Status.COMPLETED,
     (Status.RUNNING, Event.FAIL): Status.FAILED,
@@ -40,6 +42,7 @@ TRANSITIONS: Mapping[tuple[Status, Event], Status] = {
     (Status.FAILED, Event.RETRY): Status.RUNNING,
     (Status.CANCELLED, Event.RETRY): Status.RUNNING,
     (Status.COMPLETED, Event.RETRY): Status.RUNNING,
+    **{(status, Event.DELETE): Status.CANCELLED for status in Status},
 }
 
 

@@ -143,6 +143,12 @@ class Flow:
             return self._answered()
         if outcome.blame in (Blame.FORM, Blame.NOBODY):
             return self._not_probed()
+        return self._unanswered(outcome, narrative_id, sent_at=sent_at, now=now, n_left=n_left)
+
+    def _unanswered(
+        self, outcome: Fault, narrative_id: int, *, sent_at: float, now: float, n_left: float
+    ) -> Change | None:
+        """A call that failed by the server's fault."""
         self.silent_since = now if self.silent_since is None else self.silent_since
         if now - self.silent_since >= self.max_outage:
             return GiveUp(f"no answer for {_hours(now - self.silent_since)}: {outcome.message}")
@@ -151,7 +157,10 @@ class Flow:
             return self._not_probed()  # a busy server is there
         if outcome.how is How.TIMED_OUT and self._lower(sent_at, now):
             return None
-        return self._failed(outcome, narrative_id, now, n_left)
+        self.silent.add(narrative_id)
+        if self.pause is not None:
+            return self._probe_failed(self.pause, outcome, sent_at, now)
+        return self._failed(outcome, now, n_left)
 
     def rest(self, seconds: float, now: float) -> None:
         """Send nothing for so long; after that, one call first."""
@@ -230,18 +239,17 @@ class Flow:
             self.pause.is_probing = False
         return None
 
-    def _failed(self, fault: Fault, narrative_id: int, now: float, n_left: float) -> Change | None:
-        self.silent.add(narrative_id)
-        if self.pause is not None:
-            return self._probe_failed(self.pause, fault, now)
+    def _failed(self, fault: Fault, now: float, n_left: float) -> Change | None:
         if len(self.silent) < min(SILENT_NARRATIVES, n_left):
             return None
         self.pause = Pause(now, fault.message, now + FIRST_DELAY)
         self.allowance = 1
         return Paused(self.pause)
 
-    def _probe_failed(self, pause: Pause, fault: Fault, now: float) -> Change | None:
-        if not pause.is_probing:
+    def _probe_failed(
+        self, pause: Pause, fault: Fault, sent_at: float, now: float
+    ) -> Change | None:
+        if not pause.is_probing or sent_at < pause.began:
             return None  # it was under way when the pause began
         pause.is_probing = False
         pause.n_probes += 1

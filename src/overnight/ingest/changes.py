@@ -5,12 +5,19 @@ from dataclasses import dataclass
 from itertools import islice
 
 from overnight.config import DataSection
-from overnight.domain.narrative import SourceNarrative
+from overnight.domain.narrative import SourceNarrative, as_binary
 from overnight.errors import DataChanged, DataError
 from overnight.ingest.source import Source, open_source
 from overnight.store.database import Database
-from overnight.store.datasets import Dataset, stored_narratives, text_digest
+from overnight.store.datasets import (
+    FROM_R,
+    Dataset,
+    StoredNarrative,
+    stored_narratives,
+    text_digest,
+)
 
+CHECKSUM = "sha256:"  # how a checksum begins that can be compared with a file's
 _CHUNK = 500  # narratives that are looked up at once
 
 
@@ -39,8 +46,10 @@ class Changes:
 def compare(database: Database, dataset: Dataset, source: Source) -> Changes:
     """Hold a file against a stored dataset; memory stays flat. The order of rows does not matter.
 
-    Of rows that share a key the first counts, as in loading.
+    Of rows that share a key the first counts, as in loading. R's readers took the blanks around
+    a text away, and labels were stored as 0 and 1: there neither makes a difference.
     """
+    from_r = dataset.layout == FROM_R
     seen = bytearray(dataset.n_narratives + 1)  # by row_num
     edited = new = relabelled = 0
     rows = (row for row in source.narratives() if isinstance(row, SourceNarrative))
@@ -53,12 +62,18 @@ def compare(database: Database, dataset: Dataset, source: Source) -> Changes:
                 new += 1
             elif not seen[stored.row_num]:
                 seen[stored.row_num] = 1
-                same = stored.text_sha256 == text_digest(row.text)
+                same = stored.text_sha256 == text_digest(row.text) or (
+                    from_r and stored.text_sha256 == text_digest(row.text.strip())
+                )
                 edited += not same
-                labels = (row.label, row.case_label)
-                relabelled += same and labels != (stored.label, stored.case_label)
+                relabelled += same and not _same_labels(row, stored, from_r=from_r)
     n_seen = sum(seen)
     return Changes(n_seen - edited, edited, dataset.n_narratives - n_seen, new, relabelled)
+
+
+def _same_labels(row: SourceNarrative, stored: StoredNarrative, *, from_r: bool) -> bool:
+    now, before = (row.label, row.case_label), (stored.label, stored.case_label)
+    return now == before or (from_r and [*map(as_binary, now)] == [*map(as_binary, before)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +108,15 @@ def verify(
             f"the data file {shown} has changed (stored {known[0]}, now {source.checksum}): "
             f"{changes}"
         )
-    return Verified(source.checksum, tuple(_adoption(changes, shown)))
+    return Verified(source.checksum, tuple(_adoption(changes, shown, known)))
 
 
-def _adoption(changes: Changes, shown: str) -> Iterator[str]:
-    yield f"{shown} was saved anew; its {changes.unchanged:,} narratives are the same"
+def _adoption(changes: Changes, shown: str, known: Sequence[str]) -> Iterator[str]:
+    n = f"{changes.unchanged:,}"
+    if any(checksum.startswith(CHECKSUM) for checksum in known):
+        yield f"{shown} was saved anew; its {n} narratives are the same"
+    else:
+        yield f"{shown} holds the {n} narratives that are stored; its checksum is kept from now on"
     if changes.relabelled:
         yield (
             f"{changes.relabelled:,} labels in {shown} differ from the stored ones, which this "

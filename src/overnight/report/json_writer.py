@@ -10,6 +10,15 @@ from typing import BinaryIO
 
 from overnight.report.columns import Column, Record, as_iso
 
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(", ", ": "), default=as_iso
+).encode
+
+
+def json_line(names: Sequence[str], record: Record) -> str:
+    """A row as one JSON object, without the end of the line."""
+    return _encode(dict(zip(names, record, strict=True)))
+
 
 class JsonLinesWriter:
     """One object per line, UTF-8; lines end in LF."""
@@ -19,15 +28,12 @@ class JsonLinesWriter:
     def __init__(self, file: BinaryIO, columns: Sequence[Column]) -> None:
         self._text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         self._names = [column.name for column in columns]
-        self._encode = json.JSONEncoder(
-            ensure_ascii=False, allow_nan=False, separators=(", ", ": "), default=as_iso
-        ).encode
         self._text.write(self.before)
         self._empty = True
 
     def write(self, record: Record) -> None:
         """Add one row."""
-        line = self._encode(dict(zip(self._names, record, strict=True)))
+        line = json_line(self._names, record)
         self._text.write(line if self._empty else self.between + line)
         self._empty = False
 

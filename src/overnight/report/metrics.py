@@ -1,6 +1,5 @@
 """Numbers that say how good the answers are, from counts alone."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,30 +8,10 @@ from overnight.domain.agreement import Verdict, comparable, verdict
 from overnight.domain.answer import AnswerField, AnswerSpec, FieldType
 from overnight.domain.counts import ExperimentCounts, LabelCount
 from overnight.domain.narrative import as_binary
+from overnight.report.statistics.binary import Confusion
+from overnight.report.statistics.estimate import Proportion, wilson
 
-Z95 = 1.959963984540054
 _UNMEASURED = frozenset({Verdict.UNLABELLED, Verdict.ODD_LABEL, Verdict.NO_VALUE})
-
-
-@dataclass(frozen=True, slots=True)
-class Proportion:
-    """`k` of `n` as a share, with its 95 % Wilson interval; all of 0..1, `n` above 0."""
-
-    value: float
-    low: float
-    high: float
-    k: int
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Confusion:
-    """Answers against labels, where both are yes or no."""
-
-    tp: int
-    tn: int
-    fp: int
-    fn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +64,6 @@ class Metrics:
     overall: Scores
     by_type: dict[str, Scores]
     repaired: dict[str, int] = field(default_factory=dict)
-
-
-def wilson(k: int, n: int, z: float = Z95) -> tuple[float, float] | None:
-    """The score interval of Wilson (1927) for `k` of `n`; None for n = 0.
-
-    Raises ValueError unless 0 <= k <= n.
-    """
-    if not 0 <= k <= n:
-        raise ValueError(f"{k} of {n} is no proportion")
-    if n == 0:
-        return None
-    share, shrink = k / n, 1 + z * z / n
-    centre = (share + z * z / (2 * n)) / shrink
-    half = z / shrink * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    # The ends are exact in theory; floating point would leave -1e-17 and 0.9999999999999999.
-    return (0.0 if k == 0 else centre - half, 1.0 if k == n else centre + half)
 
 
 def measure(counts: ExperimentCounts, spec: AnswerSpec) -> Metrics:

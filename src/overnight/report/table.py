@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from overnight.report.metrics import Metrics, Proportion, Scores
+from overnight.report.metrics import Metrics, Scores
+from overnight.report.statistics.estimate import Proportion
 
 Row = list[str]
 
@@ -39,11 +40,12 @@ def side_by_side(experiments: Sequence[tuple[str, Metrics]], *, by_type: bool = 
 
 
 def _rows(metrics: Metrics, columns: Sequence[Scores]) -> list[Row]:
-    counts = [*_count_rows(columns), *_score_rows(metrics, columns)]
-    return counts + (_confusion_rows(columns) if metrics.kind == "boolean" else [])
+    counts = [*count_rows(columns), *_score_rows(metrics, columns)]
+    return counts + (confusion_rows(columns) if metrics.kind == "boolean" else [])
 
 
-def _count_rows(columns: Sequence[Scores]) -> list[Row]:
+def count_rows(columns: Sequence[Scores]) -> list[Row]:
+    """What there is to measure, and what cannot be measured."""
     always = [
         ["results", *(f"{s.n:,}" for s in columns)],
         ["answered", *(f"{s.answered:,}" for s in columns)],
@@ -79,7 +81,8 @@ def _score_rows(metrics: Metrics, columns: Sequence[Scores | None]) -> list[Row]
     return rows
 
 
-def _confusion_rows(columns: Sequence[Scores]) -> list[Row]:
+def confusion_rows(columns: Sequence[Scores]) -> list[Row]:
+    """The four cells and their margins."""
     names = {"tp": "true positive", "tn": "true negative"}
     names |= {"fp": "false positive", "fn": "false negative"}
     cells = [asdict(scores.confusion) if scores.confusion else {} for scores in columns]

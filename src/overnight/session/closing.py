@@ -30,7 +30,7 @@ def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Co
     A session whose work is done while narratives remain ends as failed, never as completed.
     """
     key, now = session.keys.experiment_key, time.time()
-    session.heartbeat.beat()
+    session.heartbeat.worked_on()  # large exports take their time
     spec = session.config.values.answer
     metrics = metric_columns(session.database, key, spec) if ending.event is Event.FINISH else {}
     try:

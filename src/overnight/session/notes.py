@@ -6,6 +6,7 @@ from overnight.config import Config
 from overnight.config.binding import changed_keys
 from overnight.domain.experiment import Event, Experiment, Status
 from overnight.events import Said
+from overnight.store.rescue import Rescued, set_aside
 from overnight.store.sessions import SessionRow
 from overnight.store.times import from_text
 
@@ -13,14 +14,20 @@ _LONGEST_CHANGE = 120  # characters of a changed setting that are shown
 
 
 def dead_notes(
-    experiment: Experiment, dead: Sequence[SessionRow], n_lost: int, n_rescued: int
+    experiment: Experiment, dead: Sequence[SessionRow], n_lost: int, rescued: Rescued
 ) -> Iterator[Said]:
     """What became of the sessions before this one."""
     if experiment.status is Status.CANCELLED:
         yield Said("this experiment had been cancelled; it goes on now", warning=True)
-    if n_rescued:
-        calls = "1 answer" if n_rescued == 1 else f"{n_rescued} answers"
+    if rescued.n_calls:
+        calls = "1 answer" if rescued.n_calls == 1 else f"{rescued.n_calls} answers"
         yield Said(f"{calls} read in that the last session could not record")
+    for file in rescued.damaged:
+        yield Said(
+            f"{file.name} is damaged; what it holds beyond that is lost, and asked for again; it "
+            f"is kept as {set_aside(file).name}",
+            warning=True,
+        )
     for session in dead:
         at = from_text(session.last_seen_at).astimezone()
         yield Said(

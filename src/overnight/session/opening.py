@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,13 @@ from overnight.clock import Heartbeat
 from overnight.config import Config
 from overnight.config.binding import binding_digest
 from overnight.domain.experiment import Event, Experiment, Status, Workload
-from overnight.errors import AlreadyCompleted, DataChanged, ExperimentOwned, OvernightError
+from overnight.errors import (
+    AlreadyCompleted,
+    DataChanged,
+    ExperimentOwned,
+    OvernightError,
+    RefusedError,
+)
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
 from overnight.record import SessionKeys
@@ -26,8 +32,16 @@ from overnight.store.experiments import counts_in, get_experiment, transition, u
 from overnight.store.ledger import close_lost
 from overnight.store.pauses import close_pauses
 from overnight.store.remaining import error_narratives
+from overnight.store.removal import BEING_DELETED
 from overnight.store.rescue import read_in
-from overnight.store.sessions import end_dead_sessions, is_first, last_session, open_session
+from overnight.store.sessions import (
+    SessionRow,
+    end_dead_sessions,
+    is_first,
+    last_session,
+    open_session,
+    runtime_of,
+)
 from overnight.store.times import as_text
 from overnight.views import view_experiment
 
@@ -46,7 +60,7 @@ def begin(
     left to do, DataChanged where the file is not what it was: then nothing has changed, and no
     backup was made.
     """
-    key = experiment.experiment_key
+    key, began = experiment.experiment_key, time.time()
     if not lock.acquire(database.path, key):
         raise ExperimentOwned(_owned(database, experiment))
     try:
@@ -57,7 +71,7 @@ def begin(
         if how.backup and not is_start:
             _back_up(database, say)
         kind = "start" if is_start else how.kind
-        columns = _session_columns(experiment, how.config, concurrency, kind)
+        columns = _session_columns(experiment, how.config, concurrency, kind, began=began)
         return _open(database, experiment, how, columns, data)
     except BaseException:
         lock.release(database.path, key)
@@ -80,10 +94,21 @@ def hold(database: Database, experiment: Experiment) -> Iterator[None]:
 
 
 def _as_left(database: Database, key: int, how: Opening) -> Experiment:
-    """The experiment as its last owner left it. Raises AlreadyCompleted."""
+    """The experiment as its last owner left it, just now. Raises RefusedError."""
     experiment = get_experiment(database, key)
+    if experiment.status_reason == BEING_DELETED:
+        short = experiment.experiment_id[:8]
+        raise RefusedError(
+            f"{short} ({experiment.name}) was being deleted when that was broken off; to finish: "
+            f"overnight purge {short}. To begin anew: overnight run CONFIG --new"
+        )
     if experiment.status is Status.COMPLETED and not how.total and not how.retry:
         raise AlreadyCompleted(experiment.experiment_id, experiment.name)
+    if how.total is not None and how.total < experiment.n_total:
+        raise RefusedError(
+            f"another process has just raised the limit of {experiment.experiment_id[:8]} to "
+            f"{experiment.n_total:,}; it can only be raised, not lowered to {how.total:,}"
+        )
     return experiment
 
 
@@ -103,6 +128,8 @@ def _verified(database: Database, experiment: Experiment, how: Opening) -> Verif
             f"{changed}\n"
             "To go on with the stored narratives: overnight resume "
             f"{experiment.experiment_id[:8]} --use-stored-data\n"
+            "To go on with the same file in another place: name that in data.file, and type: "
+            f"overnight resume {experiment.experiment_id[:8]} --config CONFIG\n"
             "To begin anew with another file: overnight run CONFIG --new"
         ) from None
 
@@ -149,7 +176,8 @@ def _open(
                 **({"served_model": None} if how.accept_model else {}),
             },
         )
-        session_id = open_session(connection, columns)
+        worked_before = runtime_of(connection, key)
+        session_id = open_session(connection, {**columns, **_asked_of(dead, columns["started_at"])})
         counts = counts_in(connection, key, total)
         workload = Workload(
             remaining=0 if kind == "retry" else counts.remaining,
@@ -166,9 +194,10 @@ def _open(
         workload=workload,
         fingerprint=before.system_fingerprint if before and not how.accept_model else None,
         heartbeat=Heartbeat(),
+        worked_before=worked_before,
         notes=(
             *(Said(note) for note in data.notes),
-            *dead_notes(experiment, dead, n_lost, rescued.n_calls),
+            *dead_notes(experiment, dead, n_lost, rescued),
             *retry_note(experiment, before, kind),
             *server_notes(before, experiment, columns["api_url"], accept_model=how.accept_model),
             *changed_notes(experiment, config),
@@ -176,14 +205,23 @@ def _open(
     )
 
 
+def _asked_of(dead: Sequence[SessionRow], began: str) -> dict[str, str | None]:
+    """A request to stop that was meant for the session that has begun, but found no row of it."""
+    for session in dead:
+        if session.stop_asked_at is not None and session.stop_asked_at >= began:
+            return {"stop_asked_at": session.stop_asked_at, "stop_asked_by": session.stop_asked_by}
+    return {}
+
+
 def _config_columns(config: Config) -> dict[str, Any]:
     """The columns of `experiments` that say how it is configured; binding ones do not change."""
     values = config.values
     return {
-        "experiment_name": values.experiment.name,
-        "notes": values.experiment.notes,
-        "prompt_version": values.prompt.version,
-        "prompt_author": values.prompt.author or values.experiment.author,
+        "experiment_name": config.written("experiment", "name"),
+        "notes": config.written("experiment", "notes"),
+        "prompt_version": config.written("prompt", "version"),
+        "prompt_author": config.written("prompt", "author")
+        or config.written("experiment", "author"),
         "api_url": config.secrets.hide(values.model.api_url or "") or None,
         "max_narratives": values.run.max_narratives,
         "config_json": config.stored_json,
@@ -192,17 +230,16 @@ def _config_columns(config: Config) -> dict[str, Any]:
 
 
 def _session_columns(
-    experiment: Experiment, config: Config, concurrency: int | None, kind: str
+    experiment: Experiment, config: Config, concurrency: int | None, kind: str, *, began: float
 ) -> dict[str, Any]:
-    now = as_text(time.time())
     return {
         "experiment_key": experiment.experiment_key,
         "experiment_id": experiment.experiment_id,
         "kind": kind,
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "started_at": now,
-        "last_seen_at": now,
+        "started_at": as_text(began),
+        "last_seen_at": as_text(time.time()),
         "api_url": config.secrets.hide(config.values.model.api_url or "") or None,
         "concurrency": concurrency,
         "overnight_version": __version__,
@@ -211,7 +248,8 @@ def _session_columns(
 
 def _owned(database: Database, experiment: Experiment) -> str:
     view = view_experiment(database, experiment)
-    who = "another process"
+    holder = lock.holder(database.path, experiment.experiment_key)
+    who = f"process {holder}, which has just begun" if holder else "another process"
     if view.owner is not None:
         since = view.owner.since.astimezone()
         who = f"process {view.owner.pid} on {view.owner.host} (since {since:%Y-%m-%d %H:%M:%S})"

@@ -54,6 +54,7 @@ class Session:
     workload: Workload
     fingerprint: str | None  # of the server, as the session before saw it
     heartbeat: Heartbeat
+    worked_before: float  # seconds, in earlier sessions
     notes: tuple[Said, ...]  # what the user should know before work begins
 
     def sign(self, n_calls: int = 0, n_results: int = 0) -> SignOfLife:

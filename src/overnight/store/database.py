@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -12,24 +11,21 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - for users without SQLAlchemy
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from overnight.errors import (
-    DatabaseBusy,
     DatabaseRefused,
-    NoRoom,
-    OvernightError,
-    StoppedError,
     UsageError,
 )
 from overnight.private import private_folder
+from overnight.store.explain import PATIENCE, explained
 from overnight.store.filesystem import refuse_network_drive
-from overnight.store.migrations import create_schema, migrate_schema
+from overnight.store.from_r.tables import is_r_database
+from overnight.store.hot import HotConnection
+from overnight.store.migrations import FROM_R, create_schema, migrate_schema
 from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
-from overnight.store.shelf import backups_of
 
-PATIENCE = 30.0  # seconds to wait for a database that another program has locked
 _PRAGMAS = (
     "synchronous = FULL",  # a committed result survives a power cut
     "fullfsync = 1",  # ... on macOS too; elsewhere it changes nothing
@@ -37,6 +33,7 @@ _PRAGMAS = (
     f"busy_timeout = {int(PATIENCE * 1000)}",
     f"journal_size_limit = {64 * 1024 * 1024}",
     "temp_store = MEMORY",
+    "secure_delete = ON",  # what is deleted is overwritten: narratives are sensitive
 )
 
 
@@ -48,14 +45,31 @@ class Database:
         self._engine = _engine(path)
 
     @contextmanager
-    def write(self, *, patience: float = PATIENCE) -> Iterator[Connection]:
+    def write(self) -> Iterator[Connection]:
         """One immediate transaction: all of it is committed at the end, or nothing.
 
-        Raises DatabaseBusy if another program keeps the database locked for `patience` seconds;
-        then nothing of the block has been carried out.
+        Raises DatabaseBusy if another program keeps the database locked for too long; then
+        nothing of the block has been carried out.
         """
-        with self._transaction("BEGIN IMMEDIATE", patience) as connection:
+        with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
+
+    @contextmanager
+    def remove(self) -> Iterator[Connection]:
+        """Like `write`, for deleting rows that nothing points to, as the caller has seen.
+
+        SQLite would look for pointers in tables without an index for it: hours at a million rows.
+        """
+        with explained(self.path), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                connection.invalidate()  # rolls back; nobody gets a connection without keys
+                raise
+            connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -64,17 +78,19 @@ class Database:
             yield connection
 
     @contextmanager
-    def _transaction(self, begin: str, patience: float = PATIENCE) -> Iterator[Connection]:
-        with _explained(self.path, patience), self._engine.connect() as connection:
-            if patience != PATIENCE:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(patience * 1000)}")
-            try:
-                connection.exec_driver_sql(begin)
-            finally:
-                if patience != PATIENCE:
-                    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        with explained(self.path), self._engine.connect() as connection:
+            connection.exec_driver_sql(begin)
             yield connection  # when this raises, returning the connection rolls back
             connection.exec_driver_sql("COMMIT")
+
+    @contextmanager
+    def writer(self) -> Iterator["Writer"]:
+        """A connection for one thread that writes all the time."""
+        with self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - what the engine is made for
+            yield Writer(HotConnection(raw), self.path)
 
     def use_wal(self) -> None:
         """Let readers and a writer work side by side; the file remembers it.
@@ -82,7 +98,7 @@ class Database:
         SQLite does not wait where two processes change the mode at once: so we do.
         """
         deadline = time.monotonic() + PATIENCE
-        with _explained(self.path), self._engine.connect() as connection:
+        with explained(self.path), self._engine.connect() as connection:
             while connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() != "wal":
                 try:
                     connection.exec_driver_sql("PRAGMA journal_mode = WAL")
@@ -90,6 +106,19 @@ class Database:
                     if "locked" not in str(error.orig) or time.monotonic() > deadline:
                         raise
                     time.sleep(0.02)
+
+    def compact(self) -> None:
+        """Write the database anew without the room that deleted rows have left."""
+        with explained(self.path), self._engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM")
+
+    def empty_journal(self) -> bool:
+        """Cut the journal to nothing; False where another program needs it to read."""
+        with explained(self.path), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 1000")
+            busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
+        return not busy
 
     @property
     def journal_bytes(self) -> int:
@@ -102,16 +131,38 @@ class Database:
         self._engine.dispose()
 
 
+class Writer:
+    """Makes transactions on a connection of its own; see `Database.write`."""
+
+    def __init__(self, hot: HotConnection, path: Path) -> None:
+        self._hot, self._path = hot, path
+
+    @contextmanager
+    def write(self, patience: float) -> Iterator[HotConnection]:
+        """One immediate transaction: all of it is committed at the end, or nothing.
+
+        Raises DatabaseBusy if another program keeps the database locked for `patience` seconds.
+        """
+        with explained(self._path, patience), self._hot.transaction(patience) as connection:
+            yield connection
+
+
 BeforeUpgrade = Callable[["Database"], None]
+Tell = Callable[[str], None]
 
 
 def open_database(
-    path: Path, *, create: bool = False, before_upgrade: BeforeUpgrade | None = None
+    path: Path,
+    *,
+    create: bool = False,
+    before_upgrade: BeforeUpgrade | None = None,
+    tell: Tell = lambda _note: None,
 ) -> Database:
     """Open the database at `path`; with `create`, make it where there is none.
 
-    One of an older version is brought up to date after `before_upgrade` has been called (it
-    makes a backup); without it, it is refused. Raises UsageError where there is none,
+    One of an older version, or of the earlier R implementation, is brought up to date after
+    `before_upgrade` has been called (it makes a backup); `tell` is given what is worth saying of
+    it. Without `before_upgrade` such a one is refused. Raises UsageError where there is none,
     DatabaseRefused where it is not ours to use, or lies on a network drive.
     """
     refuse_network_drive(path)  # before anything is opened: even looking takes locks
@@ -126,29 +177,33 @@ def open_database(
         raise UsageError(f"{path} is a folder; --db takes a file in it, such as overnight.db")
     database = Database(path)
     try:
-        _prepare(database, create=create, before_upgrade=before_upgrade)
+        _prepare(database, create=create, before_upgrade=before_upgrade, tell=tell)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _prepare(database: Database, *, create: bool, before_upgrade: BeforeUpgrade | None) -> None:
+def _prepare(
+    database: Database, *, create: bool, before_upgrade: BeforeUpgrade | None, tell: Tell
+) -> None:
     """See that the file is ours, and make the schema or bring it up to date."""
     with database.read() as connection:
         version = _version(connection, database.path)
     if version == 0 and not create:
         raise DatabaseRefused(f"{database.path} is empty; --db PATH names another database")
-    if 0 < version < SCHEMA_VERSION:
+    if version != 0 and version < SCHEMA_VERSION:
         if before_upgrade is None:
+            by = "the earlier R implementation" if version == FROM_R else "an earlier overnight"
             raise DatabaseRefused(
-                f"{database.path} was written by an earlier overnight; bring it up to date with: "
+                f"{database.path} was written by {by}; bring it up to date with: "
                 f"overnight migrate --db {shlex.quote(str(database.path))}"
             )
         before_upgrade(database)
     database.use_wal()  # not before it is known to be ours
     if version < SCHEMA_VERSION:
-        _make_current(database)
+        for note in _make_current(database):
+            tell(note)
 
 
 def _create_file(path: Path) -> None:
@@ -161,7 +216,10 @@ def _create_file(path: Path) -> None:
 
 
 def _version(connection: Connection, path: Path) -> int:
-    """The schema's version; 0 for an empty file. Refuses files that are not ours."""
+    """The schema's version; 0 for an empty file, FROM_R for one of the R implementation.
+
+    Refuses files that are not ours.
+    """
     version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
     owner = int(connection.exec_driver_sql("PRAGMA application_id").scalar_one())
     if owner == APPLICATION_ID:
@@ -171,19 +229,25 @@ def _version(connection: Connection, path: Path) -> int:
                 f"{SCHEMA_VERSION}); update overnight: pip install -U overnight"
             )
         return version
+    if owner == 0 and is_r_database(connection):
+        return FROM_R
     if connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one():
         raise DatabaseRefused(f"{path} is a database of another program; --db PATH names another")
     return 0
 
 
-def _make_current(database: Database) -> None:
-    """The whole schema in one transaction, or none of it; whoever comes second finds it done."""
+def _make_current(database: Database) -> list[str]:
+    """The whole schema in one transaction, or none of it; whoever comes second finds it done.
+
+    What is worth saying of it.
+    """
     with database.write() as connection:
         version = _version(connection, database.path)
         if version == 0:
             create_schema(connection)
         elif version < SCHEMA_VERSION:
-            migrate_schema(connection, version)
+            return migrate_schema(connection, version)
+    return []
 
 
 def _engine(path: Path) -> Engine:
@@ -203,47 +267,3 @@ def _engine(path: Path) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
-
-
-@contextmanager
-def _explained(path: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Turn what SQLite says into one sentence for the user."""
-    try:
-        yield
-    except DatabaseError as error:
-        raise _explanation(error, path, patience) from error
-
-
-def _explanation(error: DBAPIError, path: Path, patience: float) -> OvernightError:
-    said = str(error.orig)
-    if "disk is full" in said or "disk I/O error" in said:
-        return NoRoom(
-            f"the disk that holds {path} is full or failing ({said}; {_room(path)} free); make "
-            "room, then type the same command again"
-        )
-    if "locked" in said or "busy" in said:
-        return DatabaseBusy(
-            f"another program has held {path} locked for {patience:g} s; close it, then "
-            "type the same command again"
-        )
-    if "readonly" in said or "unable to open" in said:
-        return UsageError(f"{path} cannot be written here ({said}); check its permissions")
-    if "not a database" in said or "malformed" in said:
-        return DatabaseRefused(
-            f"{path} is damaged or no SQLite database ({said}); restore a copy of it"
-            f"{_newest_backup(path)}, or name another with --db; what is wrong says: overnight "
-            "doctor"
-        )
-    return StoppedError(f"{path}: {said}")
-
-
-def _room(path: Path) -> str:
-    try:
-        return f"{shutil.disk_usage(path.resolve().parent).free / 1e6:,.1f} MB"
-    except OSError:
-        return "unknown room"
-
-
-def _newest_backup(path: Path) -> str:
-    newest = next(iter(backups_of(path)), None)
-    return f" (the newest: {newest})" if newest else ""

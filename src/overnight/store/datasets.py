@@ -18,6 +18,7 @@ _ADD = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (dataset_id, incident_id, narrative_type) DO NOTHING"""
 _DROP_CHUNK = 5000
+FROM_R = "R"  # the layout of a dataset that the earlier R implementation had loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +29,26 @@ class Dataset:
     checksum: str
     mapping_json: str
     data_source: str
+    layout: str
     n_narratives: int
     n_left_out: int
     odd_labels: Mapping[str, int]
 
 
 _COLUMNS = (
-    "dataset_id, data_checksum, mapping_json, data_source, n_narratives, n_left_out,"
+    "dataset_id, data_checksum, mapping_json, data_source, layout, n_narratives, n_left_out,"
     " odd_labels_json"
 )
 
 
 def _dataset(row: Sequence[Any]) -> Dataset:
-    dataset_id, checksum, mapping, source, n_narratives, n_left_out, odd_labels = row
+    dataset_id, checksum, mapping, source, layout, n_narratives, n_left_out, odd_labels = row
     return Dataset(
         dataset_id=dataset_id,
         checksum=checksum,
         mapping_json=mapping,
         data_source=source,
+        layout=layout,
         n_narratives=n_narratives,
         n_left_out=n_left_out,
         odd_labels=json.loads(odd_labels or "{}"),
@@ -83,7 +86,10 @@ def begin_dataset(
     """
     with database.read() as connection:
         stale = connection.execute(
-            text("SELECT dataset_id FROM datasets WHERE loaded_at IS NULL")
+            text(
+                "SELECT dataset_id FROM datasets WHERE loaded_at IS NULL"
+                " AND dataset_id NOT IN (SELECT dataset_id FROM experiments)"  # being purged
+            )
         ).scalars()
         left_behind = list(stale)
     for dataset_id in left_behind:
@@ -107,10 +113,20 @@ def begin_dataset(
 
 def drop_dataset(database: Database, dataset_id: int) -> None:
     """Remove an incomplete dataset, a piece at a time so that others can write in between."""
+    empty_dataset(database, dataset_id)
+    with database.write() as connection:
+        connection.execute(
+            text("DELETE FROM datasets WHERE dataset_id = :id AND loaded_at IS NULL"),
+            {"id": dataset_id},
+        )
+
+
+def empty_dataset(database: Database, dataset_id: int) -> None:
+    """Remove the rows of a dataset that is not (or no longer) complete: nothing points to them."""
     for table, key in (("narratives", "narrative_id"), ("left_out_rows", "left_out_id")):
         n_deleted = _DROP_CHUNK
         while n_deleted == _DROP_CHUNK:
-            with database.write() as connection:
+            with database.remove() as connection:
                 n_deleted = connection.execute(
                     text(
                         f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table}"
@@ -118,11 +134,6 @@ def drop_dataset(database: Database, dataset_id: int) -> None:
                     ),
                     {"id": dataset_id},
                 ).rowcount
-    with database.write() as connection:
-        connection.execute(
-            text("DELETE FROM datasets WHERE dataset_id = :id AND loaded_at IS NULL"),
-            {"id": dataset_id},
-        )
 
 
 def add_narratives(

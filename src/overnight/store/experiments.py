@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, text
 from overnight.domain.experiment import TRANSITIONS, Counts, Event, Experiment, Status
 from overnight.errors import RefusedError, UnknownExperiment
 from overnight.store.database import Database
+from overnight.store.hot import Executes
 from overnight.store.texts import storable
 from overnight.store.times import as_text, from_text
 
@@ -40,7 +41,16 @@ def _experiment(row: Sequence[Any]) -> Experiment:
 
 
 def create_experiment(connection: Connection, values: Mapping[str, Any]) -> int:
-    """Insert a row of `experiments` with these columns; its key."""
+    """Insert a row of `experiments` with these columns; its key.
+
+    Raises RefusedError if its dataset has been deleted meanwhile.
+    """
+    loaded = connection.execute(
+        text("SELECT 1 FROM datasets WHERE dataset_id = :id AND loaded_at IS NOT NULL"),
+        {"id": values["dataset_id"]},
+    ).first()
+    if loaded is None:
+        raise RefusedError("its narratives were purged just now; type the same command again")
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
     statement = f"INSERT INTO experiments ({names}) VALUES ({marks}) RETURNING experiment_key"
@@ -171,19 +181,17 @@ def transition(
     return after
 
 
-def update_experiment(
-    connection: Connection, experiment_key: int, values: Mapping[str, Any]
-) -> None:
+def update_experiment(connection: Executes, experiment_key: int, values: Mapping[str, Any]) -> None:
     """Set columns of `experiments` (never `status`: see `transition`)."""
     assignments = ", ".join(f"{name} = :{name}" for name in values)
-    connection.execute(
-        text(f"UPDATE experiments SET {assignments} WHERE experiment_key = :experiment_key"),
+    connection.exec_driver_sql(
+        f"UPDATE experiments SET {assignments} WHERE experiment_key = :experiment_key",
         {**{name: storable(v) for name, v in values.items()}, "experiment_key": experiment_key},
     )
 
 
 def record_progress(
-    connection: Connection, experiment_key: int, *, completed: int, now: float, eta: float | None
+    connection: Executes, experiment_key: int, *, completed: int, now: float, eta: float | None
 ) -> None:
     """What a watching script reads: how many have a result, when that was so, and the ETA."""
     update_experiment(
@@ -217,13 +225,11 @@ def counts_in(connection: Connection, experiment_key: int, n_total: int) -> Coun
 
 
 def fix_peer(
-    connection: Connection, experiment_key: int, served_model: str | None, structured: str | None
+    connection: Executes, experiment_key: int, served_model: str | None, structured: str | None
 ) -> None:
     """Keep which model answers and how its answers are asked for; the first that is known."""
-    connection.execute(
-        text(
-            "UPDATE experiments SET served_model = coalesce(served_model, :model),"
-            " structured = coalesce(structured, :structured) WHERE experiment_key = :key"
-        ),
+    connection.exec_driver_sql(
+        "UPDATE experiments SET served_model = coalesce(served_model, :model),"
+        " structured = coalesce(structured, :structured) WHERE experiment_key = :key",
         {"model": storable(served_model), "structured": structured, "key": experiment_key},
     )

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from overnight.domain.answer import Answer, AnswerSpec, primary_text
 from overnight.domain.attempt import Attempted, Job
 from overnight.domain.outcome import Answered, Fault
+from overnight.store.hot import Executes
 from overnight.store.texts import storable
 from overnight.store.times import as_text
 
@@ -42,13 +43,13 @@ _RESULT = """
 
 
 def open_attempts(
-    connection: Connection, session_id: int, experiment_key: int, jobs: Sequence[Job], now: float
+    connection: Executes, session_id: int, experiment_key: int, jobs: Sequence[Job], now: float
 ) -> list[int]:
     """Enter calls that are about to be sent; their ids, in order."""
     if not jobs:
         return []
     last = connection.exec_driver_sql("SELECT coalesce(max(attempt_id), 0) FROM attempts")
-    first = int(last.scalar_one()) + 1
+    first = int(last.fetchone()[0]) + 1
     at = as_text(now)
     connection.exec_driver_sql(
         _OPEN,
@@ -68,7 +69,7 @@ def open_attempts(
 
 
 def close_attempts(
-    connection: Connection, experiment_key: int, ended: Sequence[Attempted], spec: AnswerSpec
+    connection: Executes, experiment_key: int, ended: Sequence[Attempted], spec: AnswerSpec
 ) -> None:
     """Enter how calls ended, and the results that follow from them."""
     if ended:
@@ -111,7 +112,7 @@ def reread_result(
     connection.exec_driver_sql(_REREAD, _storable(row))
 
 
-def delete_unsent(connection: Connection, attempt_ids: Sequence[int]) -> None:
+def delete_unsent(connection: Executes, attempt_ids: Sequence[int]) -> None:
     """Take calls off the ledger that were entered but never sent."""
     if attempt_ids:
         connection.exec_driver_sql(
@@ -143,7 +144,7 @@ def close_lost(connection: Connection, experiment_key: int) -> int:
 
 
 def _storable(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(map(storable, row))
+    return tuple([storable(v) if isinstance(v, str | int) else v for v in row])
 
 
 def _closing(ended: Attempted) -> tuple[Any, ...]:

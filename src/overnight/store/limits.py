@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from overnight.events import LimitMoved
+from overnight.store.hot import Executes
 from overnight.store.times import as_text
 
 MOST_POINTS = 400  # of a session; then every other one goes, ...
@@ -21,16 +22,16 @@ class LimitRow:
     rate: float | None  # answers per second since the point before
 
 
-def enter_limit(connection: Connection, session_id: int, moved: LimitMoved) -> None:
+def enter_limit(connection: Executes, session_id: int, moved: LimitMoved) -> None:
     """Add a point to a session's path; a path that has become long is thinned out."""
     connection.exec_driver_sql(
         "INSERT INTO limits (session_id, at, concurrency, rate) VALUES (?, ?, ?, ?)",
         (session_id, as_text(moved.at), moved.limit, moved.rate),
     )
-    n = connection.exec_driver_sql(
+    points = connection.exec_driver_sql(
         "SELECT count(*) FROM limits WHERE session_id = ?", (session_id,)
-    ).scalar_one()
-    if n > MOST_POINTS:
+    )
+    if points.fetchone()[0] > MOST_POINTS:
         connection.exec_driver_sql(
             "DELETE FROM limits WHERE limit_id IN (SELECT limit_id FROM (SELECT limit_id,"
             " row_number() OVER (ORDER BY limit_id) AS n FROM limits WHERE session_id = ?)"

@@ -68,20 +68,27 @@ def release(database: Path, key: int) -> None:
 
 def is_held(database: Path, key: int) -> bool:
     """Whether any living process has the lock. Looks only: takes nothing, waits for nothing."""
+    return holder(database, key) is not None
+
+
+def holder(database: Path, key: int) -> int | None:
+    """The process that has the lock, as this one would name it; 0 where it cannot; None: nobody."""
     path = lock_path(database)
     with _guard:
         if (path, key) in _held:
-            return True
+            return os.getpid()
         if not path.exists():
-            return False
+            return None
         kind, start, length = fcntl.F_WRLCK, key, 1
         if sys.platform == "darwin":
             query = struct.pack(_FLOCK, start, length, 0, kind, os.SEEK_SET)
             answer = struct.unpack(_FLOCK, fcntl.fcntl(_descriptor(path), fcntl.F_GETLK, query))
-            return bool(answer[3] != fcntl.F_UNLCK)
-        query = struct.pack(_FLOCK, kind, os.SEEK_SET, start, length, 0)
-        answer = struct.unpack(_FLOCK, fcntl.fcntl(_descriptor(path), fcntl.F_GETLK, query))
-        return bool(answer[0] != fcntl.F_UNLCK)
+            pid, kind = answer[2], answer[3]
+        else:
+            query = struct.pack(_FLOCK, kind, os.SEEK_SET, start, length, 0)
+            answer = struct.unpack(_FLOCK, fcntl.fcntl(_descriptor(path), fcntl.F_GETLK, query))
+            kind, pid = answer[0], answer[4]
+        return None if kind == fcntl.F_UNLCK else max(0, pid)
 
 
 def is_on_disk(database: Path) -> bool:

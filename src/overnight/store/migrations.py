@@ -6,27 +6,55 @@ from sqlalchemy import Connection
 
 from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION, VIEWS, limits, metadata, pauses
 
+FROM_R = -1  # in the place of a version: a database of the earlier R implementation
+# Tables that may have columns of an older program, and the view that shows them too.
+_SHOWN = {"source_narratives": "narratives n", "narrative_results": "results r"}
+
 
 def create_schema(connection: Connection) -> None:
     """Make every table, index and view in an empty database."""
-    metadata.create_all(connection, checkfirst=False)
+    _create_tables(connection)
     _finish(connection)
 
 
-def migrate_schema(connection: Connection, version: int) -> None:
-    """Bring a database of an older version of ours up to date, inside the caller's transaction."""
+def _create_tables(connection: Connection) -> None:
+    metadata.create_all(connection, checkfirst=False)
+
+
+def migrate_schema(connection: Connection, version: int) -> list[str]:
+    """Bring an older database up to date, inside the caller's transaction; what is worth saying."""
+    if version == FROM_R:
+        from overnight.store.from_r.convert import convert  # noqa: PLC0415 - hardly ever needed
+
+        notes = convert(connection, _create_tables)
+        _finish(connection)
+        return notes
     for step in range(version, SCHEMA_VERSION):
         _STEPS[step](connection)
     for name in _views_in(connection):
         connection.exec_driver_sql(f'DROP VIEW "{name}"')
     _finish(connection)
+    return []
 
 
 def _finish(connection: Connection) -> None:
     for name, select in VIEWS.items():
-        connection.exec_driver_sql(f"CREATE VIEW {name} AS {select}")
+        shown = _with_kept_columns(connection, name, select)
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS {shown}")
     connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _with_kept_columns(connection: Connection, view: str, select: str) -> str:
+    """A view's text, with the columns that an older program had and that are kept."""
+    if view not in _SHOWN:
+        return select
+    table, alias = _SHOWN[view].split()
+    ours = {column.name for column in metadata.tables[table].columns}
+    found = connection.exec_driver_sql(f"PRAGMA table_info({table})").all()
+    kept = [row[1] for row in found if row[1] not in ours]
+    added = "".join(f', {alias}."{name}"' for name in kept)
+    return select.replace(f"FROM {_SHOWN[view]}", f"{added} FROM {_SHOWN[view]}", 1)
 
 
 def _views_in(connection: Connection) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from overnight.events import Waiting
+from overnight.store.hot import Executes
 from overnight.store.texts import storable
 from overnight.store.times import as_text
 
@@ -21,9 +22,7 @@ class PauseRow:
     next_probe_at: str | None
 
 
-def enter_pause(
-    connection: Connection, session_id: int, experiment_key: int, told: Waiting
-) -> None:
+def enter_pause(connection: Executes, session_id: int, experiment_key: int, told: Waiting) -> None:
     """Enter a pause that begins, goes on or ends; a session has at most one that is open."""
     values = (
         None if told.over_at is None else as_text(told.over_at),

@@ -18,12 +18,17 @@ _PAGE = """
     ORDER BY n.row_num
     LIMIT :size"""
 
-# `status <> 'answered'` is what lets SQLite use the partial index.
+# `status <> 'answered'` is what lets SQLite use the partial index. A result knows how many calls
+# led to it: what was unreadable after them belongs to a retry that was broken off.
 _HISTORY = """
     SELECT a.narrative_id, count(*),
            sum(CASE WHEN a.error_category = 'parse_error' THEN 1 ELSE 0 END),
+           sum(CASE WHEN a.error_category = 'parse_error'
+                     AND a.attempt_no > coalesce(r.attempt_count, 0) THEN 1 ELSE 0 END),
            min(CASE WHEN a.status = 'failed' THEN a.attempt_id END)
     FROM attempts a
+    LEFT JOIN results r
+      ON r.experiment_key = a.experiment_key AND r.narrative_id = a.narrative_id
     WHERE a.experiment_key = :experiment AND a.status <> 'answered'
       AND a.narrative_id BETWEEN :first AND :last
     GROUP BY a.narrative_id"""
@@ -101,9 +106,10 @@ def _histories(
         narrative_id: {
             "n_calls": n_calls,
             "n_unreadable": n_unreadable,
+            "unreadable_now": unreadable_now,
             "first_error": _message(connection, attempt_id),
         }
-        for narrative_id, n_calls, n_unreadable, attempt_id in rows
+        for narrative_id, n_calls, n_unreadable, unreadable_now, attempt_id in rows
     }
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,21 @@ from overnight.private import sync_folder
 from overnight.store.ledger import close_attempts
 
 SUFFIX = ".rescue.jsonl"
+DAMAGED = f".damaged{SUFFIX}"
 
 
 def rescue_file(database: Path, experiment_id: str, session_id: int) -> Path:
     """Where a session keeps what it could not record."""
     real = database.resolve()
     return real.with_name(f"{real.name}.{experiment_id}-{session_id}{SUFFIX}")
+
+
+def rescue_files(database: Path, experiment_id: str) -> tuple[Path, ...]:
+    """All that sessions of an experiment could not record; also what was damaged and put aside."""
+    real = database.resolve()
+    prefix = f"{real.name}.{experiment_id}-"
+    found = [file for file in real.parent.iterdir() if file.name.startswith(prefix)]
+    return tuple(sorted(file for file in found if file.name.endswith((SUFFIX, DAMAGED))))
 
 
 def write_rescue(file: Path, ended: Sequence[Attempted]) -> None:
@@ -38,15 +48,28 @@ def write_rescue(file: Path, ended: Sequence[Attempted]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """What a dead session left for the next one: calls by session, and the files they are in."""
+    """What a dead session left for the next one: how many calls, and the files they are in."""
 
     n_calls: int
     files: tuple[Path, ...]
+    damaged: tuple[Path, ...] = ()  # of these, those with lines that nobody can read
 
     def discard(self) -> None:
-        """Remove the files, once what they hold is committed."""
+        """Remove the files, once what they hold is committed; a damaged one is put aside.
+
+        One that cannot be removed does no harm: what it holds is not done twice.
+        """
         for file in self.files:
-            file.unlink(missing_ok=True)
+            with suppress(OSError):
+                if file in self.damaged:
+                    file.rename(set_aside(file))
+                else:
+                    file.unlink()
+
+
+def set_aside(file: Path) -> Path:
+    """Where a damaged file is kept: no session reads it again."""
+    return file.with_name(f"{file.name.removesuffix(SUFFIX)}{DAMAGED}")
 
 
 def read_in(
@@ -60,19 +83,13 @@ def read_in(
 
     For the holder of the experiment's lock, inside the transaction that opens its session.
     """
-    real = database.resolve()
-    prefix = f"{real.name}.{experiment_id}-"
-    files = tuple(
-        sorted(
-            file
-            for file in real.parent.iterdir()
-            if file.name.startswith(prefix) and file.name.endswith(SUFFIX)
-        )
-    )
-    n_calls = 0
-    for file in files:
-        session_id = int(file.name.removesuffix(SUFFIX).rpartition("-")[2])
-        ended = [one for one in _ended(file) if _is_open(connection, session_id, one)]
+    files = _files(database, experiment_id)
+    n_calls, damaged = 0, []
+    for file, session_id in files.items():
+        read = list(_ended(file))
+        ended = [one for one in read if one is not None and _is_open(connection, session_id, one)]
+        if None in read:
+            damaged.append(file)
         close_attempts(connection, experiment_key, ended, spec)
         connection.exec_driver_sql(
             "UPDATE run_sessions SET n_calls = n_calls + ?, n_results = n_results + ?"
@@ -80,7 +97,19 @@ def read_in(
             (len(ended), sum(one.final for one in ended), session_id),
         )
         n_calls += len(ended)
-    return Rescued(n_calls, files)
+    return Rescued(n_calls, tuple(files), tuple(damaged))
+
+
+def _files(database: Path, experiment_id: str) -> dict[Path, int]:
+    """The files of an experiment, each with the session that wrote it."""
+    real = database.resolve()
+    prefix, found = f"{real.name}.{experiment_id}-", {}
+    for file in sorted(real.parent.iterdir()):
+        session = file.name.removeprefix(prefix).removesuffix(SUFFIX)
+        is_ours = file.name == f"{prefix}{session}{SUFFIX}" and session.isdecimal()
+        if is_ours and file.is_file():
+            found[file] = int(session)
+    return found
 
 
 def _is_open(connection: Connection, session_id: int, ended: Attempted) -> bool:
@@ -110,22 +139,26 @@ def _record(ended: Attempted) -> dict[str, Any]:
     }
 
 
-def _ended(file: Path) -> Iterator[Attempted]:
-    """The calls in a file; a last line that was cut by a crash is left out."""
-    for line in file.read_text(encoding="ascii").splitlines():
+def _ended(file: Path) -> Iterator[Attempted | None]:
+    """The calls in a file, None for a line that is none; a last one cut by a crash is left out."""
+    *lines, _cut = file.read_text(encoding="ascii", errors="replace").split("\n")
+    for line in lines:
         try:
-            record = json.loads(line)
-        except ValueError:
-            return
-        narrative = Narrative(record["narrative_id"], 0, "", "", "")
-        job = Job(narrative, n_calls=record["n_calls"], first_error=record["first_error"])
-        yield Attempted(
-            OpenAttempt(record["attempt_id"], job),
-            _outcome(record),
-            record["final"],
-            record["started_at"],
-            record["response_sec"],
-        )
+            yield _attempted(json.loads(line))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            yield None
+
+
+def _attempted(record: dict[str, Any]) -> Attempted:
+    narrative = Narrative(int(record["narrative_id"]), 0, "", "", "")
+    job = Job(narrative, n_calls=int(record["n_calls"]), first_error=record["first_error"])
+    return Attempted(
+        OpenAttempt(int(record["attempt_id"]), job),
+        _outcome(record),
+        bool(record["final"]),
+        float(record["started_at"]),
+        float(record["response_sec"]),
+    )
 
 
 def _outcome(record: dict[str, Any]) -> Outcome:

@@ -1,15 +1,17 @@
 """Results read back: row by row for exports, counted for metrics."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
 from overnight.domain.agreement import Verdict, verdict
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.counts import ExperimentCounts, LabelCount
+from overnight.domain.experiment import Experiment
+from overnight.domain.judgement import Judgement
 from overnight.domain.narrative import as_binary
 from overnight.domain.result import Result
 from overnight.store.database import Database
@@ -17,15 +19,24 @@ from overnight.store.times import from_text
 
 _PAGE_SIZE = 1000
 
-_PAGE = """
-    SELECT n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.output_json,
+_COLUMNS = """
+           n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.output_json,
            r.primary_value, r.error_category, r.error_message, r.repaired, r.attempt_count,
-           r.response_sec, r.processed_at, r.prompt_tokens, r.completion_tokens,
-           {text}, {raw}
+           r.response_sec, r.processed_at, r.prompt_tokens, r.completion_tokens"""
+_PAGE = f"""
+    SELECT {_COLUMNS},
+           {{text}}, {{raw}}
     FROM narratives n
     JOIN results r ON r.experiment_key = :experiment AND r.narrative_id = n.narrative_id
-    WHERE n.dataset_id = :dataset AND n.row_num > :after {only}
+    WHERE n.dataset_id = :dataset AND n.row_num > :after {{only}}
     ORDER BY n.row_num
+    LIMIT :size"""
+# The plus keeps SQLite from the index of the experiment: only new rows are looked at.
+_NEW = f"""
+    SELECT {_COLUMNS}, NULL, NULL, r.result_id
+    FROM results r JOIN narratives n ON n.narrative_id = r.narrative_id
+    WHERE r.result_id > :after AND +r.experiment_key = :experiment
+    ORDER BY r.result_id
     LIMIT :size"""
 
 
@@ -37,8 +48,12 @@ def iterate_results(
     *,
     with_text: bool = False,
     errors_only: bool = False,
+    wanted: Callable[[Verdict], bool] | None = None,
 ) -> Iterator[Result]:
-    """Every result in dataset order; a page per transaction, so memory stays flat."""
+    """Every result in dataset order; a page per transaction, so memory stays flat.
+
+    With `wanted`, only answers of which their label says something that is wanted.
+    """
     query = text(
         _PAGE.format(
             only="AND r.error_category IS NOT NULL" if errors_only else "",
@@ -59,10 +74,93 @@ def iterate_results(
                 },
             ).all()
         for row in rows:
-            yield _result(row, spec)
+            if wanted is None or (
+                row[7] is None and wanted(verdict(spec.primary_field, row[3], row[6]))
+            ):
+                yield _result(row, spec)
         if len(rows) < _PAGE_SIZE:
             return
         after = rows[-1][0]
+
+
+@dataclass(frozen=True, slots=True)
+class NewResults:
+    """Results in the order of their commits, and where those that follow begin."""
+
+    results: list[Result]
+    after: int
+    is_last: bool  # nothing more was there
+
+
+def new_results(
+    database: Database, experiment_key: int, spec: AnswerSpec, *, after: int
+) -> NewResults:
+    """A page of the results that were committed since `after` (0: all).
+
+    A retry changes a result in its place: such changes are not seen here.
+    """
+    with database.read() as connection:
+        newest = connection.execute(text("SELECT coalesce(max(result_id), 0) FROM results"))
+        last = int(newest.scalar_one())
+        rows = connection.execute(
+            text(_NEW), {"experiment": experiment_key, "after": after, "size": _PAGE_SIZE}
+        ).all()
+    full = len(rows) == _PAGE_SIZE
+    return NewResults(
+        [_result(row, spec) for row in rows], rows[-1][-1] if full else last, is_last=not full
+    )
+
+
+_JUDGED = """
+    SELECT n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.primary_value,
+           r.confidence, r.error_category, r.result_id IS NOT NULL, n.text_sha256
+    FROM narratives n
+    LEFT JOIN results r ON r.experiment_key = :experiment AND r.narrative_id = n.narrative_id
+    WHERE n.dataset_id = :dataset AND n.row_num <= :total
+      AND (n.incident_id, n.narrative_type) > (:incident, :type)
+    ORDER BY n.incident_id, n.narrative_type
+    LIMIT :size"""
+
+
+def iterate_judgements(database: Database, experiment: Experiment) -> Iterator[Judgement]:
+    """Every narrative that the experiment covers, those of a case together, ordered by key.
+
+    The order is that of Python's strings, too. A page per transaction, so memory stays flat.
+    """
+    query = text(_JUDGED)
+    incident = type_ = ""  # no key is empty: empty ones are left out at loading
+    while True:
+        with database.read() as connection:
+            rows = connection.execute(
+                query,
+                {
+                    "experiment": experiment.experiment_key,
+                    "dataset": experiment.dataset_id,
+                    "total": experiment.n_total,
+                    "incident": incident,
+                    "type": type_,
+                    "size": _PAGE_SIZE,
+                },
+            ).all()
+        yield from map(Judgement._make, rows)
+        if len(rows) < _PAGE_SIZE:
+            return
+        incident, type_ = rows[-1][1:3]
+
+
+def texts_of(database: Database, dataset_id: int, row_nums: Sequence[int]) -> dict[int, str]:
+    """The narratives with these row numbers."""
+    query = text(
+        "SELECT row_num, narrative_text FROM narratives"
+        " WHERE dataset_id = :dataset AND row_num IN :rows"
+    ).bindparams(bindparam("rows", expanding=True))
+    found: dict[int, str] = {}
+    for start in range(0, len(row_nums), _PAGE_SIZE):
+        page = list(row_nums[start : start + _PAGE_SIZE])
+        with database.read() as connection:
+            rows = connection.execute(query, {"dataset": dataset_id, "rows": page}).all()
+        found |= {int(row_num): str(narrative) for row_num, narrative in rows}
+    return found
 
 
 def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database row

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from overnight.errors import SupersededError
 from overnight.store.database import Database
+from overnight.store.hot import Executes
 from overnight.store.texts import storable
 from overnight.store.times import as_text
 
@@ -100,7 +101,7 @@ class SignOfLife:
     n_results: int = 0
 
 
-def fence(connection: Connection, session_id: int, sign: SignOfLife) -> None:
+def fence(connection: Executes, session_id: int, sign: SignOfLife) -> None:
     """Go on only if the session still owns its experiment; raises SupersededError.
 
     The first statement of every write of a session: nothing else of the transaction is
@@ -149,11 +150,11 @@ def asked_to_stop(database: Database, session_id: int) -> str | None:
     return by
 
 
-def record_peer(connection: Connection, session_id: int, values: Mapping[str, Any]) -> None:
+def record_peer(connection: Executes, session_id: int, values: Mapping[str, Any]) -> None:
     """What the server says of itself: served_model, system_fingerprint, structured."""
     assignments = ", ".join(f"{name} = :{name}" for name in values)
-    connection.execute(
-        text(f"UPDATE run_sessions SET {assignments} WHERE session_id = :session_id"),
+    connection.exec_driver_sql(
+        f"UPDATE run_sessions SET {assignments} WHERE session_id = :session_id",
         {**{name: storable(value) for name, value in values.items()}, "session_id": session_id},
     )
 

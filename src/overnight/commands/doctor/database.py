@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from overnight.commands.doctor.finding import Finding, Subject
 from overnight.store import examine, lock
+from overnight.store.from_r.tables import IS_R_DATABASE
 from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
 from overnight.store.shelf import backups_of
 from overnight.store.snapshot import is_whole
@@ -23,6 +24,10 @@ def refusal(subject: Subject) -> Finding | None:
         if found.user_version <= SCHEMA_VERSION:
             return None
         message = f"{subject.path} was written by a newer overnight: update this one"
+    elif found.application_id == 0 and subject.connection.execute(IS_R_DATABASE).fetchone()[0]:
+        message = f"{subject.path} was written by the earlier R implementation"
+        advice = f"overnight migrate{subject.db_option}"
+        return Finding("integrity", "problem", message, advice)
     elif found.n_objects:
         message = f"{subject.path} is a database of another program: --db PATH names another"
     else:

@@ -14,6 +14,7 @@ from overnight.commands.doctor.finding import Finding, Subject
 from overnight.domain.experiment import Status
 from overnight.store import examine, lock
 from overnight.store.filesystem import untrusted_place
+from overnight.store.rescue import DAMAGED
 from overnight.store.shelf import backups_of, default_folder, leftovers_of
 from overnight.views import size_text
 
@@ -137,9 +138,14 @@ def check_journal(subject: Subject) -> list[Finding]:
 def check_rescue(subject: Subject) -> list[Finding]:
     """Results that could not be committed are not lost."""
     return [
-        Finding("rescue", "note", f"{file} holds uncommitted results: the next session reads it in")
-        for file in _rescue_files(subject)
+        Finding("rescue", "note", f"{file} {_rescue_text(file)}") for file in _rescue_files(subject)
     ] or [Finding("rescue", "ok", "no results wait to be read in")]
+
+
+def _rescue_text(file: Path) -> str:
+    if file.name.endswith(DAMAGED):
+        return "is damaged; what could be read of it has been read in, and it can be removed"
+    return "holds uncommitted results: the next session reads it in"
 
 
 def check_leftovers(subject: Subject) -> list[Finding]:

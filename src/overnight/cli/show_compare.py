@@ -1,0 +1,196 @@
+"""Comparisons and shares, for people and for programs."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from overnight.cli.screen import console, show_json, table
+from overnight.cli.show_metrics import show_section
+from overnight.commands.compare import Compared, Side, Versus
+from overnight.commands.prevalence import Estimated
+from overnight.report.comparison import Comparison, Differing
+from overnight.report.evaluation_table import agreement_rows, figure_rows, p_value, shown
+from overnight.report.metrics import metrics_json
+from overnight.report.plain import evaluation_json, plain
+from overnight.report.shares import ASSUMES, CLAIMS, TITLES, caution, shares_json, shares_table
+from overnight.report.table import confusion_rows, count_rows
+
+_LONGEST_VALUE = 60
+
+
+def show_comparison(found: Compared, *, as_json: bool) -> None:
+    """Several experiments side by side, then each pair."""
+    if as_json:
+        show_json(
+            {
+                "experiments": [_side_json(side) for side in found.sides],
+                "differences": found.differences,
+                "pairs": [_versus_json(pair) for pair in found.pairs],
+            }
+        )
+        return
+    out = console()
+    head = ["", *(_name(side) for side in found.sides)]
+    settings = [[name, *map(_value, values)] for name, values in found.differences.items()]
+    if settings:
+        show_section(out, "What they were told differently", [head, *settings])
+    else:
+        out.print("They were told the same.")
+    show_section(out, "Figures", [head, *_figures(found.sides)])
+    for pair in found.pairs:
+        _show_versus(out, pair)
+    out.print(
+        "\nIn brackets: 95 % intervals; Wilson for proportions, resampled or summed by case "
+        "otherwise. McNemar's test takes narratives as independent; the interval of the "
+        "difference does not.",
+        style="dim",
+    )
+
+
+def _name(side: Side) -> str:
+    return f"{side.experiment.experiment_id[:8]} {side.experiment.name}"
+
+
+def _value(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_VALUE else line[: _LONGEST_VALUE - 1] + "…"
+
+
+def _figures(sides: Sequence[Side]) -> list[list[str]]:
+    scores = [side.metrics.overall for side in sides]
+    boolean = any(side.metrics.kind == "boolean" for side in sides)
+    return [
+        *count_rows(scores),
+        *figure_rows([side.evaluation.overall for side in sides]),
+        *(confusion_rows(scores) if boolean else []),
+    ]
+
+
+def _show_versus(out: Console, pair: Versus) -> None:
+    out.print(f"\n{pair.first[:8]} (first) against {pair.second[:8]} (second)", style="bold")
+    if pair.comparison is None:
+        out.print("They ask different things: their answers do not compare.")
+        return
+    out.print(table([["", ""], *_versus_rows(pair.comparison, pair.p_holm)]))
+    show_differing(out, pair.comparison)
+
+
+def _versus_rows(found: Comparison, p_holm: float | None) -> list[list[str]]:
+    asked = [
+        ("answered by both", found.paired),
+        ("an error in at least one", found.unanswered),
+        ("only the first was asked", found.only_first),
+        ("only the second was asked", found.only_second),
+        ("the texts differ", found.texts_differ),
+    ]
+    rows = [[name, f"{n:,}"] for name, n in asked if n or name == "answered by both"]
+    rows += agreement_rows([found.agreement])[1:] if found.agreement else []
+    if not found.agreement:
+        rows.append(["equal", shown(found.same)])
+    if not found.measured:
+        return [*rows, ["right", "n/a (no labelled narratives)"]]
+    test = found.mcnemar
+    adjusted = "" if p_holm is None or p_holm == test.p else f" (for all pairs: {p_value(p_holm)})"
+    return [
+        *rows,
+        ["labelled", f"{found.measured:,}"],
+        ["only the first / only the second right", f"{test.only_first:,} / {test.only_second:,}"],
+        ["accuracy, first minus second", shown(found.accuracy_difference)],
+        [f"McNemar, {test.how}", p_value(test.p) + adjusted],
+    ]
+
+
+def show_differing(out: Console, found: Comparison) -> None:
+    """The narratives that were answered differently, as far as they are listed."""
+    n = found.n_differing
+    if not found.differing:
+        return
+    out.print(f"\n{n:,} answered differently:")
+    head = ["row", "incident", "type", "label", "first", "second"]
+    out.print(table([head, *map(_differing_row, found.differing)], right=False))
+    for one in found.differing:
+        if one.text is not None:
+            out.print(f"\nrow {one.row_num:,}", style="bold")
+            out.print(one.text)
+    if len(found.differing) < n:
+        out.print(f"\nThe first {len(found.differing):,}; all of them: --limit 0")
+
+
+def _differing_row(one: Differing) -> list[str]:
+    said = [one.label or "", one.first or "", one.second or ""]
+    return [f"{one.row_num:,}", one.incident_id, one.narrative_type, *said]
+
+
+def show_disagreements(found: Versus, *, as_json: bool) -> None:
+    """Only the narratives."""
+    comparison = found.comparison
+    if as_json:
+        show_json([plain(one) for one in comparison.differing] if comparison else [])
+    elif comparison is None or not comparison.differing:
+        console().print("No narrative was answered differently.")
+    else:
+        show_differing(console(), comparison)
+
+
+def _side_json(side: Side) -> dict[str, Any]:
+    return {
+        "experiment_id": side.experiment.experiment_id,
+        "experiment_name": side.experiment.name,
+        "status": side.experiment.status,
+        **metrics_json(side.metrics),
+        "evaluation": evaluation_json(side.evaluation),
+    }
+
+
+def _versus_json(pair: Versus) -> dict[str, Any]:
+    comparison = plain(pair.comparison)
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        **(comparison if isinstance(comparison, dict) else {"comparable": False}),
+        "p_holm": pair.p_holm,
+    }
+
+
+def show_shares(found: Estimated, *, by_type: bool, as_json: bool) -> None:
+    """The share of yes by every estimator, and what each assumes."""
+    c, experiment = found.counts, found.experiment
+    if as_json:
+        show_json(
+            {
+                "experiment_id": experiment.experiment_id,
+                "experiment_name": experiment.name,
+                "status": experiment.status,
+                "total": c.total,
+                "remaining": c.remaining,
+                **shares_json(found.shares),
+            }
+        )
+        return
+    out = console()
+    out.print(experiment.name, style="bold")
+    if c.remaining:
+        out.print(
+            f"So far: {c.completed:,} of {c.total:,} have a result, the first ones of the file: "
+            "no random part of it.",
+            style="yellow",
+        )
+    what = "yes" if found.shares.of is None else found.shares.of
+    show_section(
+        out, f"Share of {what} among narratives", shares_table(found.shares, by_type=by_type)
+    )
+    out.print("\nWhat each assumes", style="bold")
+    for name, title in TITLES.items():
+        out.print(f"{title}: {ASSUMES[name]}")
+    out.print(f"\n{CLAIMS[found.shares.labels]}", style="yellow")
+    few = caution(found.shares.overall)
+    if few:
+        out.print(few, style="yellow")
+    out.print(
+        "In brackets: 95 % intervals, narratives of one case counting together. All but the naive "
+        "share count a narrative without an answer as no, labelled or not, and correct for it.",
+        style="dim",
+    )

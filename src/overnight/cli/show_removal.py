@@ -1,0 +1,110 @@
+"""What is about to be deleted, the question, and what was deleted."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from overnight.cli.screen import console, table
+from overnight.commands.cleanup import Cleaned, last_progress
+from overnight.commands.purge import Purge
+from overnight.commands.removal import NOT_CONFIRMED, Removable
+from overnight.errors import UsageError
+from overnight.views import local_time, size_text
+
+
+def ask_cleanup(found: Sequence[Removable], *, dry_run: bool, yes: bool) -> bool:
+    """Show what would be deleted, and ask. Raises UsageError where nobody can be asked."""
+    out = console()
+    rows = [["experiment", "name", "state", "last progress", "results", "files"]]
+    rows += [_row(one) for one in found]
+    out.print(table(rows, right=False))
+    for one in found:
+        for file in one.files:
+            out.print(f"  {file}", soft_wrap=True)
+    if dry_run:
+        n = len(found)
+        out.print(f"{n:,} of these would be deleted; nothing was." if n > 1 else _ONE_WOULD)
+        return False
+    return yes or _ask("Delete these with all their results and files?")
+
+
+_ONE_WOULD = "It would be deleted; nothing was."
+
+
+def _row(one: Removable) -> list[str]:
+    view = one.view
+    state = "half deleted" if one.half_deleted else view.state
+    files = f"{len(one.files)} ({size_text(one.n_bytes)})"
+    done = f"{view.counts.completed:,} of {view.counts.total:,}"
+    return [view.experiment_id[:8], view.name, state, local_time(last_progress(one)), done, files]
+
+
+def _ask(question: str) -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(NOT_CONFIRMED)
+    return typer.confirm(question, err=True)
+
+
+def show_cleaned(done: Cleaned) -> None:
+    """What was deleted."""
+    out = console()
+    if not done.found:
+        out.print("No experiment has been abandoned for so long; nothing was deleted.")
+        return
+    for one in done.deleted:
+        n, files = one.view.counts.completed, len(one.files)
+        out.print(
+            f"Deleted {one.view.experiment_id} ({one.view.name}): {n:,} results, {files} files."
+        )
+    if done.deleted:
+        out.print("Its narratives stay in the database; overnight purge ID deletes them too.")
+
+
+def ask_purge(asked: Purge, *, yes: bool) -> bool:
+    """Show all that will be gone, and ask. Raises UsageError where nobody can be asked."""
+    out, found = console(), asked.found
+    view = found.view
+    out.print(
+        f"{view.experiment_id} ({view.name}), {view.state}: {view.counts.completed:,} results, "
+        f"{len(found.files)} files ({size_text(found.n_bytes)})"
+    )
+    for file in found.files:
+        out.print(f"  {file}", soft_wrap=True)
+    for name in found.named:
+        out.print(f"  {name}: noted by R, where R was run; it stays, delete it yourself")
+    if asked.data_source is None:
+        out.print("Its narratives stay: another experiment uses them.")
+    else:
+        out.print(f"Its narratives go too (loaded from {asked.data_source}; the file stays).")
+    _show_backups(asked)
+    return yes or _ask("Delete all this for good?")
+
+
+def _show_backups(asked: Purge) -> None:
+    if not asked.backups:
+        return
+    out = console()
+    if asked.with_backups:
+        out.print("Backups that go too, with all experiments in them:")
+    else:
+        out.print("Backups that may hold it and stay (--with-backups deletes them):")
+    for backup in asked.backups:
+        out.print(f"  {backup}", soft_wrap=True)
+
+
+def show_purged(done: Purge) -> None:
+    """What is gone, and what may be left elsewhere."""
+    out = console()
+    if not done.done:
+        out.print("Nothing was deleted.")
+        return
+    narratives = f" and {done.n_narratives:,} narratives" if done.n_narratives else ""
+    out.print(
+        f"Purged {done.found.view.experiment_id}: {done.found.view.counts.completed:,} results, "
+        f"{len(done.found.files)} files{narratives}."
+    )
+    out.print(
+        "Not known here, and so not deleted: copies made with --out, what a server logged, the "
+        "data file itself."
+    )

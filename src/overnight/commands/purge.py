@@ -1,0 +1,100 @@
+"""`purge`: delete an experiment such that nothing of it is left, for an ethics board."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from overnight.app import connected
+from overnight.commands.removal import Removable, owned, removable, remove
+from overnight.errors import ExperimentOwned, UsageError
+from overnight.events import Handler, Said
+from overnight.store.database import Database
+from overnight.store.experiments import find_experiment, list_experiments
+from overnight.store.removal import is_used_by_others
+from overnight.store.shelf import backups_of, leftovers_of
+from overnight.views import view_experiment
+
+_MARGIN = 16 * 1024 * 1024  # bytes that are left to others on the disk
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """What a purge is about. Backups hold whole databases: other experiments too."""
+
+    found: Removable
+    data_source: str | None  # the data file whose narratives go too; None: others use them
+    backups: tuple[Path, ...]
+    with_backups: bool
+    done: bool = False
+    n_narratives: int = 0
+
+
+def purge(
+    name: str,
+    *,
+    db: Path | str | None = None,
+    with_backups: bool = False,
+    confirm: Callable[[Purge], bool],
+    handler: Handler,
+) -> Purge:
+    """Delete an experiment with its rows, files and, unless others use them, its narratives.
+
+    No backup is made. `with_backups` deletes those beside the database as well. Raises
+    ExperimentOwned while somebody works on it.
+    """
+    if name == "latest":
+        raise UsageError("purge takes an id: `latest` may be another one tomorrow")
+    with connected(db, writes=handler) as database:
+        asked = _asked(database, name, with_backups=with_backups)
+        if asked.found.view.is_alive:
+            raise ExperimentOwned(owned(asked.found))
+        if not confirm(asked):
+            return asked
+        n_narratives = remove(database, asked.found, with_data=True)
+        if with_backups:
+            for backup in asked.backups:
+                backup.unlink(missing_ok=True)
+        for note in _wipe(database):
+            handler(Said(note, warning=True))
+        return Purge(
+            asked.found,
+            asked.data_source,
+            asked.backups,
+            with_backups,
+            done=True,
+            n_narratives=n_narratives,
+        )
+
+
+def _asked(database: Database, name: str, *, with_backups: bool) -> Purge:
+    experiment = find_experiment(database, name)
+    found = removable(database, experiment)
+    with database.read() as connection:
+        shared = is_used_by_others(connection, experiment)
+    source = found.view.summary.row["data_file"]
+    backups = (*backups_of(database.path), *leftovers_of(database.path))
+    return Purge(found, None if shared else source or "", backups, with_backups)
+
+
+def _wipe(database: Database) -> list[str]:
+    """Leave no trace in the database's files; what could not be done."""
+    notes = []
+    if any(view_experiment(database, one).is_alive for one in list_experiments(database)):
+        notes.append(
+            "another experiment is being worked on, so the database was not written anew; what was "
+            "deleted has been overwritten, and the file shrinks with the next purge"
+        )
+    elif shutil.disk_usage(database.path.parent).free < database.path.stat().st_size + _MARGIN:
+        notes.append(
+            "there is no room to write the database anew; what was deleted has been overwritten, "
+            "and the file does not shrink"
+        )
+    else:
+        database.compact()
+    if not database.empty_journal():
+        notes.append(
+            f"another program is reading the database: until it ends, {database.path}-wal may hold "
+            "what was deleted; after that, any command of overnight empties it"
+        )
+    return notes

@@ -1,0 +1,1 @@
+"""Databases of the earlier R implementation: recognised, and turned into ours."""

@@ -1,0 +1,106 @@
+"""What the how-to pages show is run here, as far as it can be without R, cron and SLURM."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from overnight.testing import Scripted, scripted_server
+
+HOW_TO = Path(__file__).resolve().parent.parent.parent / "docs" / "how-to"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (HOW_TO / page).read_text(), flags=re.DOTALL)
+
+
+def statements() -> list[str]:
+    r = "\n".join(blocks("read-from-r.md", "r"))
+    return re.findall(r'dbGetQuery\(con, "(.*?)"\)', r, flags=re.DOTALL)
+
+
+@pytest.fixture
+def broken_off(study, server):
+    """Ten of twenty narratives are done, one of them an error; the run is still called running."""
+    study.data(20).configure(server.url, run={"max_narratives": 10}).run()
+    with closing(sqlite3.connect(study.database)) as connection:
+        connection.execute("UPDATE experiments SET status = 'running', n_narratives_total = 20")
+        connection.execute("UPDATE results SET error_category = 'api_error' WHERE result_id = 1")
+        connection.commit()
+    return study
+
+
+@pytest.mark.parametrize("sql", statements())
+def test_the_statements_for_r_give_something_from_a_read_only_connection(broken_off, sql):
+    assert broken_off.query(sql)
+
+
+def test_there_are_statements_for_r():
+    assert len(statements()) == 4
+
+
+@pytest.fixture
+def cluster(study):
+    """Commands of a cluster that do the least they can, and a study at home."""
+    bin_ = study.folder / "bin"
+    bin_.mkdir()
+    for name, text in (
+        ("srun", 'shift; exec "$@"'),
+        ("scontrol", f'echo "$@" >> {study.folder}/requeued'),
+        ("overnight", f'exec {sys.executable} -m overnight "$@"'),
+    ):
+        (bin_ / name).write_text(f"#!/bin/sh\n{text}\n")
+        (bin_ / name).chmod(0o755)
+    return study
+
+
+def job(study, home: Path, disk: Path) -> subprocess.CompletedProcess[str]:
+    [script] = [text for text in blocks("slurm.md", "sh") if text.startswith("#!")]
+    file = study.folder / "job.sh"
+    file.write_text(script)
+    environ = {
+        **os.environ,
+        "PATH": f"{study.folder / 'bin'}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "SLURM_TMPDIR": str(disk),
+        "SLURM_JOB_ID": "42",
+    }
+    return subprocess.run(
+        ["bash", file], env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_the_job_for_slurm_goes_on_on_another_node(cluster, server):
+    home = cluster.folder / "home"
+    at_home = home / "my-study"
+    at_home.mkdir(parents=True)
+    cluster.data(12).configure(server.url)
+    for file in (cluster.folder / "narratives.csv", cluster.config):
+        file.rename(at_home / file.name)
+
+    done = job(cluster, home, cluster.folder / "node1")
+    assert done.returncode == 0, done.stderr
+    [copy] = (at_home / "copies").glob("*.db")
+    again = job(cluster, home, cluster.folder / "node2")
+    assert again.returncode == 0
+    assert "already complete" in again.stdout
+    assert copy.exists()
+    assert not (cluster.folder / "requeued").exists()
+
+
+def test_the_job_for_slurm_asks_to_be_called_again_where_it_was_stopped(cluster):
+    home = cluster.folder / "home"
+    at_home = home / "my-study"
+    at_home.mkdir(parents=True)
+    with scripted_server(lambda _: Scripted(status=401, body="{}")) as server:
+        cluster.data(12).configure(server.url)
+        for file in (cluster.folder / "narratives.csv", cluster.config):
+            file.rename(at_home / file.name)
+        assert job(cluster, home, cluster.folder / "node1").returncode == 1
+    assert (cluster.folder / "requeued").read_text() == "requeue 42\n"
+    assert list((at_home / "copies").glob("*.db"))

@@ -1,0 +1,144 @@
+"""The files that follow a run: they grow, they are true again after a crash, they stop nothing."""
+
+import csv
+import json
+
+import pytest
+
+from overnight.commands import exports
+from overnight.commands.retry import retry
+from overnight.domain.experiment import Status
+from overnight.testing import Scripted, keyword_script, scripted_server, wait_until
+
+
+def file_of(study, name="results.jsonl"):
+    return next(iter(study.folder.glob(f"exports/*/{name}")), None)
+
+
+def lines(study) -> list[dict]:
+    file = file_of(study)
+    return [json.loads(line) for line in file.read_text().splitlines()] if file else []
+
+
+def in_database(study) -> list[tuple]:
+    """Incident and detected, in the order of commits."""
+    return [
+        (incident, None if detected is None else bool(detected))
+        for incident, detected in study.query(
+            "SELECT incident_id, detected FROM narrative_results ORDER BY result_id"
+        )
+    ]
+
+
+def in_file(study) -> list[tuple]:
+    return [(row["incident_id"], row["detected"]) for row in lines(study)]
+
+
+def said(study) -> list[str]:
+    return [getattr(event, "message", "") for event in study.events]
+
+
+def test_it_grows_with_the_commits_and_is_whole_at_the_end(study, monkeypatch):
+    monkeypatch.setattr(exports, "_LOOK_EVERY", 0.05)
+    monkeypatch.setattr("overnight.domain.allowance.SHARE", 1.0)
+    seen = []
+
+    def script(call):
+        seen.append(len(lines(study)))
+        return keyword_script(call)
+
+    with scripted_server(script, delay=0.05) as server:
+        study.data(60).configure(server.url)
+        result = study.run()
+    assert sorted(seen) == seen
+    assert 0 < seen[-1] <= 60
+    assert len(set(seen)) > 3
+    assert in_file(study) == in_database(study)
+    assert {file.name for file in result.files} == {
+        "results.csv",
+        "results.json",
+        "results.jsonl",
+    }
+
+
+def test_after_a_kill_whatever_is_in_the_files_the_next_session_makes_them_true(study):
+    with scripted_server(delay=0.3) as server:
+        study.data(60).configure(server.url)
+        process = study.start("run", "study.yaml")
+        wait_until(lambda: len(lines(study)) > 2)
+        process.kill()
+        process.communicate()
+    killed_at = in_file(study)
+    assert killed_at == in_database(study)[: len(killed_at)]
+    assert file_of(study, "results.csv") is None
+    with file_of(study).open("a") as torn:
+        torn.write('{"row_num": 3, "inc')
+
+    with scripted_server(delay=0.2) as server:
+        process = study.start("resume", "--api-url", server.url)
+        wait_until(lambda: file_of(study, "results.csv"))
+        assert in_file(study) == in_database(study)[: len(in_file(study))]
+        process.kill()
+        process.communicate()
+    with scripted_server() as server:
+        study.configure(server.url)
+        assert study.run().status is Status.COMPLETED
+    assert in_file(study) == in_database(study)
+    with file_of(study, "results.csv").open(encoding="utf-8-sig") as file:
+        assert len(list(csv.DictReader(file))) == 60
+
+
+def test_a_retry_changes_old_lines_and_the_file_is_true_again_at_its_end(study):
+    healed = []
+
+    def script(call):
+        bad = "Case 3 " in call.text and not healed
+        return Scripted("no answer at all") if bad else keyword_script(call)
+
+    with scripted_server(script) as server:
+        study.data(8).configure(server.url).run()
+        assert [row["error_category"] for row in lines(study) if row["row_num"] == 4] == [
+            "parse_error"
+        ]
+        healed.append(True)
+        retry("latest", db=study.database, handler=study.events.append)
+    assert [row["error_category"] for row in lines(study) if row["row_num"] == 4] == [None]
+    assert in_file(study) == in_database(study)
+
+
+def test_a_folder_that_cannot_be_written_is_said_once_and_stops_nothing(study):
+    (study.folder / "exports").write_text("in the way")
+    with scripted_server(delay=0.05) as server:
+        study.data(120).configure(server.url)
+        assert study.run().status is Status.COMPLETED
+    told = [line for line in said(study) if "no files were exported" in line]
+    assert 1 <= len(told) <= 2  # while it runs, and at its end
+
+
+@pytest.mark.parametrize("incremental", [True, False])
+@pytest.mark.parametrize("tables", [True, False])
+def test_only_the_files_that_are_wanted(study, server, incremental, tables):
+    study.data(5).configure(
+        server.url, run={"save_incremental": incremental, "save_csv_json": tables}
+    )
+    names = {file.name for file in study.run().files}
+    wanted = {"results.csv", "results.json"} if tables else set()
+    assert names == wanted | ({"results.jsonl"} if incremental else set())
+    assert {file.name for file in study.folder.glob("exports/*/*")} == names
+
+
+def test_what_it_takes_stays_under_a_hundredth_of_the_time(study, monkeypatch):
+    monkeypatch.setattr(exports, "_LOOK_EVERY", 0.01)
+    monkeypatch.setattr(exports, "_REFRESH_EVERY", 0.01)
+    paid = []
+    whole = exports.Allowance.pay
+    monkeypatch.setattr(
+        exports.Allowance, "pay", lambda self, s: (paid.append(s), whole(self, s))[1]
+    )
+    with scripted_server(delay=0.1) as server:
+        study.data(150).configure(server.url)
+        study.run()
+    [(worked,)] = study.query("SELECT total_runtime_sec FROM experiments")
+    # what takes longer than it was reckoned to is paid back by waiting: one step beyond at most
+    assert sum(paid) - max(paid) <= 0.01 * worked
+    assert paid

@@ -1,0 +1,63 @@
+"""Databases of earlier versions of ours are brought up to date and lose nothing."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from overnight.errors import DatabaseRefused
+from overnight.store.database import open_database
+from overnight.store.schema import SCHEMA_VERSION
+
+SCHEMA_1 = (Path(__file__).parent / "older" / "schema_1.sql").read_text(encoding="utf-8")
+_ROWS = """
+    INSERT INTO datasets VALUES (1, 'sha256:0', '{}', 'n.csv', 'long', '2026-01-01 00:00:00.000',
+                                 1, 0, '{}');
+    INSERT INTO narratives (narrative_id, dataset_id, row_num, incident_id, narrative_type,
+                            text_sha256, narrative_text) VALUES (1, 1, 1, '7', 'cme', x'00', 't');
+    INSERT INTO experiments (experiment_key, experiment_id, experiment_name, status, model_name,
+                             model_provider, created_at, dataset_id, data_checksum, config_json,
+                             binding_sha256)
+        VALUES (1, 'e', 'old', 'running', 'm', 'openai', '2026-01-01 00:00:00.000', 1,
+                'sha256:0', '{}', '0');
+    INSERT INTO run_sessions (experiment_key, experiment_id, kind, host, pid, started_at,
+                              ended_at, overnight_version)
+        VALUES (1, 'e', 'start', 'h', 1, '2026-01-01 00:00:00.000', '2026-01-01 00:01:30.500',
+                '0.0.1');
+    INSERT INTO results (experiment_key, narrative_id, detected, processed_at, attempt_count)
+        VALUES (1, 1, 1, '2026-01-01 00:00:10.000', 1);"""
+
+
+@pytest.fixture
+def first(tmp_path) -> Path:
+    path = tmp_path / "overnight.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(SCHEMA_1 + _ROWS)
+    return path
+
+
+def test_it_is_refused_to_readers_and_brought_up_to_date_for_writers(first):
+    with pytest.raises(DatabaseRefused, match=r"earlier overnight.*overnight migrate --db"):
+        open_database(first)
+    backed_up = []
+    database = open_database(first, before_upgrade=backed_up.append)
+    with database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA user_version").scalar_one() == SCHEMA_VERSION
+        one = "SELECT runtime_sec FROM run_sessions"
+        assert connection.exec_driver_sql(one).scalar_one() == 90.5
+        assert (
+            connection.exec_driver_sql("SELECT detected FROM narrative_results").scalar_one() == 1
+        )
+    database.close()
+    assert len(backed_up) == 1
+    open_database(first).close()
+
+
+def test_views_of_users_survive(first):
+    with closing(sqlite3.connect(first)) as connection:
+        connection.execute("CREATE VIEW mine AS SELECT count(*) AS n FROM narrative_results")
+        connection.commit()
+    open_database(first, before_upgrade=lambda _: None).close()
+    with closing(sqlite3.connect(first)) as connection:
+        assert connection.execute("SELECT n FROM mine").fetchone() == (1,)
