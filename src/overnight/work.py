@@ -108,6 +108,7 @@ async def work(parts: Parts, stop: StopRequest) -> Ending:
     try:
         await parts.client.open()
         parts.heartbeat.worked_on()  # a model in this process takes its time to load
+        _note_limit(parts)
         watch = asyncio.create_task(_watch(parts, stop))
         workers = _Crew(parts)
         await _until_done(parts, workers, stop)

@@ -9,13 +9,17 @@ import statistics
 
 import pytest
 
+from overnight.domain.answer import Answer
 from overnight.domain.concurrency import MOST, Controller, Sample
-from overnight.domain.flow import Flow
-from overnight.domain.outcome import Blame, ErrorCategory, Fault, How
+from overnight.domain.flow import Flow, Resumed
+from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, How, Reply
 from overnight.domain.pace import Pace
 from overnight.testing.queueing import Bucket, PerMinute, Slots, simulate
 
 LATE = Fault(ErrorCategory.API_ERROR, "no answer within 300 s", Blame.SERVER, how=How.TIMED_OUT)
+BUSY = Fault(ErrorCategory.RATE_LIMIT, "slow down", Blame.SERVER, 429)
+DOWN = Fault(ErrorCategory.API_ERROR, "no connection", Blame.SERVER, how=How.REFUSED)
+ANSWERED = Answered(Answer({}), Reply("{}"))
 STARTED = 60.0  # seconds, after which the right number should be found
 HOSTED = 10**6  # slots
 
@@ -185,6 +189,35 @@ def test_a_call_that_never_ends_holds_nothing_up():
     assert controller.limit == 4
     controller.saw(0, 1.0, 10.0, answered=True)
     assert controller.limit == 8
+
+
+def test_calls_that_fail_say_nothing_and_hold_nothing_up():
+    controller = Controller(4)
+    for i in range(20):
+        numbers = [controller.sent(4, float(i)) for _ in range(6)]
+        for number in numbers:
+            controller.saw(number, 0.01, i + 0.5, answered=False)
+    assert controller.limit == 4
+    feed(controller, seconds=1.0, now=30.0)
+    assert controller.limit == 8
+
+
+def test_after_a_pause_it_is_one_two_four_also_where_calls_are_spaced():
+    flow = auto(first=16)
+    flow.has_answered, flow.allowance = True, MOST
+    for i in range(20):
+        flow.sent(16, i / 10.0)
+    flow.saw(BUSY, 1, sent_at=1.9, now=2.0, n_left=1000)
+    assert flow.controller.pace.rate is not None
+    for i in range(5):
+        flow.saw(DOWN, i, sent_at=2.5, now=3.0, n_left=1000)
+    flow.sent(1, 5.0)
+    assert isinstance(flow.saw(ANSWERED, 1, sent_at=5.0, now=6.0, n_left=1000), Resumed)
+    limits = [flow.limit]
+    for i in range(3):
+        flow.saw(ANSWERED, 1, sent_at=6.0, now=7.0 + i, n_left=1000)
+        limits.append(flow.limit)
+    assert limits == [1, 2, 3, 4]
 
 
 def test_time_outs_halve_the_limit_and_it_is_remembered():

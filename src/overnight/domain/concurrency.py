@@ -113,11 +113,17 @@ class _Window:
     n_ended: int = 0
     sent: Sample = field(default_factory=Sample)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether half of its calls ended without an answer."""
+        return self.closed is not None and 2 * (self.n_ended - self.sent.n) >= self.n_sent
+
     def is_done(self, now: float) -> bool:
+        """Whether it can be judged: all have ended, or nearly, and nobody waits any longer."""
         if self.closed is None:
             return False
         if self.n_ended >= self.n_sent:
-            return self.sent.n > 0
+            return True
         n, patience = self.sent.n, now - self.closed
         return n > self.n_sent / 2 and patience > _LATE * self.sent.latency
 
@@ -187,7 +193,9 @@ class Controller:
                 window.sent.n += 1
                 window.sent.seconds += seconds
                 window.sent.squares += seconds * seconds
-        if window.closed is not None and window.is_done(now):
+        if window.has_failed:
+            self.disturbed()
+        elif window.is_done(now):
             window.sent.in_flight *= window.sent.n / window.n_sent
             self._judge(window.sent, now)
 

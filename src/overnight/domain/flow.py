@@ -85,6 +85,7 @@ class Flow:
     silent_since: float | None = None
     has_answered: bool = False  # in this session
     controller: Controller | None = None
+    _is_careful: bool = False  # after a pause
     _lowered_at: float = float("-inf")
     _answers_at_ceiling: int = 0
 
@@ -200,16 +201,26 @@ class Flow:
         self.silent.clear()
         self.silent_since = None
         if ended is not None:
-            self.allowance, self.has_answered = 1, True
+            self.allowance, self.has_answered, self._is_careful = 1, True, True
             self.disturbed()
             return Resumed(ended)
-        grown = self.allowance + 1
-        is_slow = self.has_answered and grown < self.ceiling and not self._is_paced
-        self.allowance = grown if is_slow else self.wanted
-        self.has_answered = True
+        self._grow()
         if self.ceiling < self.wanted and self.controller is None:
             self._recover()
         return None
+
+    def _grow(self) -> None:
+        """One call more; as many as wanted once they are the limit no longer.
+
+        After a rest, calls that are spaced need no slow start.
+        """
+        grown = self.allowance + 1
+        is_slow = self._is_careful or not self._is_paced
+        if self.has_answered and grown < self.ceiling and is_slow:
+            self.allowance = grown
+        else:
+            self.allowance, self._is_careful = self.wanted, False
+        self.has_answered = True
 
     def _recover(self) -> None:
         """Raise a lowered ceiling slowly: what was too much once may be so again."""

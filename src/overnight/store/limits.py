@@ -8,7 +8,8 @@ from overnight.events import LimitMoved
 from overnight.store.hot import Executes
 from overnight.store.times import as_text
 
-MOST_POINTS = 400  # of a session; then every other one of the older ones goes
+MOST_POINTS = 400  # of a session; then every other one goes, ...
+_ENDS = 100  # ... the first and the last hundred apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ def enter_limit(connection: Executes, session_id: int, moved: LimitMoved) -> Non
         connection.exec_driver_sql(
             "DELETE FROM limits WHERE limit_id IN (SELECT limit_id FROM (SELECT limit_id,"
             " row_number() OVER (ORDER BY limit_id) AS n FROM limits WHERE session_id = ?)"
-            " WHERE n % 2 = 0 AND n < ?)",
-            (session_id, MOST_POINTS),
+            " WHERE n % 2 = 0 AND n > ? AND n <= ?)",
+            (session_id, _ENDS, MOST_POINTS - _ENDS),
         )
 
 
