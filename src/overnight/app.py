@@ -206,7 +206,11 @@ def wire(session: Session, client: Client, concurrency: Bounds, emit: Handler) -
             # of narratives that are errors already, many will be errors again
             max_error_share=None if session.kind == "retry" else values.run.max_error_share,
         ),
-        identity=ModelIdentity(experiment.served_model, session.fingerprint),
+        identity=ModelIdentity(
+            experiment.served_model,
+            session.fingerprint,
+            config.values.model.name if config.values.model.api_url else None,
+        ),
         emit=broadcast((progress.paused, emit)),
         tick=progress.tick,
         heartbeat=session.heartbeat,

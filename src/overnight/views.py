@@ -345,8 +345,11 @@ def progress_line(p: Progressed) -> str:
 
 
 def size_text(n_bytes: float) -> str:
-    """A size on disk: 3 MB, 82.2 GB."""
-    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.0f} MB"  # noqa: PLR2004
+    """A size on disk: 0.4 MB, 3 MB, 82.2 GB."""
+    if n_bytes >= 1e9:  # noqa: PLR2004
+        return f"{n_bytes / 1e9:,.1f} GB"
+    digits = 1 if 0 < n_bytes < 1e6 else 0  # noqa: PLR2004
+    return f"{n_bytes / 1e6:,.{digits}f} MB"
 
 
 def short_count(n: int) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -70,8 +71,8 @@ def _show_complete(out: Console, result: RunResult) -> None:
             out.print(f"  {file}", soft_wrap=True)
     which, overnight = which_experiment(result), this_command()
     if c.errors:
-        out.print(f"\nWhat went wrong: {overnight} show {which} --errors", soft_wrap=True)
-        out.print(f"To ask these again: {overnight} retry {which}", soft_wrap=True)
+        told = "What went wrong, and what can be done about it"
+        out.print(f"\n{told}: {overnight} show {which} --errors", soft_wrap=True)
     out.print(f"\nThe answers: {overnight} show {which}", soft_wrap=True)
     out.print(f"A spreadsheet: {overnight} export {which} --format xlsx", soft_wrap=True)
 
@@ -105,7 +106,10 @@ def show_retry(done: Retry, *, strict: bool, dry_run: bool) -> int:
     chosen = ", ".join(done.chosen)
     out.print(f"Errors of {done.experiment.experiment_id[:8]}: {errors}.")
     if not done.n_chosen:
-        out.print(f"Nothing to retry ({chosen}); nothing was changed.")
+        out.print(f"Nothing to retry among {chosen}; nothing was changed.")
+        if done.errors:
+            short, category = done.experiment.experiment_id[:8], next(iter(done.errors))
+            out.print(f"To ask others all the same: overnight retry {short} --category {category}")
         return _COMPLETED_WITH_ERRORS if strict and done.errors else 0
     assert dry_run  # noqa: S101 - else there is a result
     out.print(f"A retry would ask again for {done.n_chosen:,} of them ({chosen}).")
@@ -150,10 +154,11 @@ def show_init(files: Sequence[Path], folder: Path) -> None:
         out.print(f"  {file.name}")
     overnight = this_command()
     out.print("\nTry at once, without a server:")
-    out.print(f"  {overnight} run {folder}/baseline.yaml")
+    out.print(f"  cd {shlex.quote(str(folder))}")
+    out.print(f"  {overnight} run baseline.yaml")
     out.print("With your own server: look into one of the files, then")
-    out.print(f"  {overnight} check {folder}/lmstudio.yaml")
-    out.print(f"  {overnight} run {folder}/lmstudio.yaml")
+    out.print(f"  {overnight} check lmstudio.yaml")
+    out.print(f"  {overnight} run lmstudio.yaml")
 
 
 def show_check(checked: Check, *, as_json: bool) -> bool:
