@@ -32,8 +32,9 @@ lint: $(VENV)/dev ## ruff, mypy and the order of imports
 format: $(VENV)/dev ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-bench: $(VENV)/dev ## measure overnight beside a bare loop
+bench: $(VENV)/dev ## measure overnight beside the least that it could cost; auto beside fixed numbers
 	@$(BIN)/python benchmarks/throughput.py
+	@$(BIN)/python benchmarks/concurrency.py
 
 PIN = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make pin" pyproject.toml requirements/build.in

@@ -1,36 +1,53 @@
-"""How much of a server's capacity a run uses, beside a bare loop that stores nothing.
+"""What a run costs beside the floor (floor.py), and how much of a server's capacity it uses.
 
-    python benchmarks/throughput.py [--narratives 20000] [--delay 0.05] [--concurrency 64]
+    python benchmarks/throughput.py [--narratives 20000] [--rounds 5]
 
-Both send the same requests to the same server, in turn, in one run; the ideal is concurrency /
-delay. `overnight` does everything: plan, ledger, call, parse, record, progress, metrics, exports.
+Both are processes of their own on one core, in turn; the server (server.c, compiled when it is
+first needed; model_server.py where there is no compiler) has another one. The ideal is concurrency
+/ latency. overnight does everything: plan, ledger, call, parse, record, progress, exports.
 """
 
 import argparse
-import asyncio
 import contextlib
 import csv
 import json
+import os
 import resource
+import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-
-import aiohttp
 
 HERE = Path(__file__).resolve().parent
 TEXT = ("The decedent, an invented person, was found at home. " * 30)[:1500]
 PROMPT = "Does this narrative mention violence between partners?\n\n<<TEXT>>"
+SETTINGS = ((0.0, 64), (50.0, 64), (50.0, 256))  # latency in ms, calls at once
+
+
+def server_command(folder: Path, delay_ms: float) -> list[str]:
+    if compiler := shutil.which("cc") or shutil.which("gcc"):
+        binary = folder / "server"
+        if not binary.exists():
+            subprocess.run([compiler, "-O2", "-o", binary, HERE / "server.c"], check=True)
+        return [str(binary), str(delay_ms)]
+    return [sys.executable, str(HERE / "model_server.py"), "--delay", str(delay_ms / 1000)]
+
+
+def on_core(number: int, command: list[str]) -> list[str]:
+    if (os.cpu_count() or 1) < 2 or shutil.which("taskset") is None:
+        return command
+    return ["taskset", "-c", str(number), *command]
 
 
 @contextlib.contextmanager
-def model_server(delay: float) -> Iterator[str]:
+def model_server(folder: Path, delay_ms: float) -> Iterator[str]:
     process = subprocess.Popen(
-        [sys.executable, HERE / "model_server.py", "--delay", str(delay)],
+        on_core(1, server_command(folder, delay_ms)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -59,47 +76,47 @@ def write_study(folder: Path, url: str, n: int, concurrency: int) -> Path:
     return study
 
 
-async def bare_loop(url: str, n: int, concurrency: int) -> float:
-    """Seconds that a loop needs which calls, parses and forgets."""
-    numbers = iter(range(n))
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
+@dataclass(frozen=True)
+class Cost:
+    """Of n narratives: seconds of calling, CPU milliseconds each."""
 
-        async def worker() -> None:
-            for i in numbers:
-                body = {
-                    "model": "bench",
-                    "messages": [{"role": "user", "content": PROMPT.replace("<<TEXT>>", TEXT)}],
-                    "seed": i,
-                }
-                async with session.post(f"{url}/chat/completions", json=body) as response:
-                    reply = await response.json()
-                    json.loads(reply["choices"][0]["message"]["content"])
-
-        started = time.perf_counter()
-        await asyncio.gather(*(worker() for _ in range(concurrency)))
-        return time.perf_counter() - started
+    calling: float
+    cpu_ms: float
 
 
-def overnight_run(url: str, n: int, concurrency: int) -> tuple[float, float, float]:
-    """Seconds of calling, seconds of the whole command, CPU seconds of the whole command."""
-    with tempfile.TemporaryDirectory() as folder:
-        study = write_study(Path(folder), url, n, concurrency)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "overnight", "run", study], check=True, capture_output=True
+def floor(folder: Path, url: str, n: int, concurrency: int) -> Cost:
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        command = [sys.executable, str(HERE / "floor.py"), url, f"{made}/floor.db"]
+        done = subprocess.run(
+            on_core(0, [*command, str(n), str(concurrency)]),
+            check=True,
+            capture_output=True,
+            text=True,
         )
-        whole = time.perf_counter() - started
+    told = json.loads(done.stdout)
+    return Cost(told["calling"], told["cpu"] / n * 1000)
+
+
+def overnight(folder: Path, url: str, n: int, concurrency: int) -> Cost:
+    """The whole command, less what it needs for a hundredth of the narratives: its start-up."""
+    whole = _overnight(folder, url, n, concurrency)
+    few = _overnight(folder, url, n // 100, concurrency)
+    return Cost(whole[0], (whole[1] - few[1]) / (n - n // 100) * 1000)
+
+
+def _overnight(folder: Path, url: str, n: int, concurrency: int) -> tuple[float, float]:
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        study = write_study(Path(made), url, n, concurrency)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = on_core(0, [sys.executable, "-m", "overnight", "run", str(study)])
+        subprocess.run(command, check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return calling_time(Path(folder) / "overnight.db"), whole, cpu
+        return calling_time(Path(made) / "overnight.db"), cpu
 
 
 def calling_time(database: Path) -> float:
     """From the first call sent to the last answer received, as the ledger has it."""
-    import sqlite3  # noqa: PLC0415 - only here
-
     with contextlib.closing(sqlite3.connect(database)) as connection:
         return connection.execute(
             "SELECT (julianday(max(processed_at)) - julianday(min(last_attempt_at))) * 86400.0"
@@ -110,26 +127,43 @@ def calling_time(database: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--narratives", type=int, default=20_000)
-    parser.add_argument("--delay", type=float, default=0.05)
-    parser.add_argument("--concurrency", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    n, concurrency, ideal = given.narratives, given.concurrency, given.concurrency / given.delay
-    print(f"{n:,} narratives of 1.5 KB, {concurrency} at once, {given.delay * 1000:g} ms a reply")
-    print(f"ideal: {ideal:,.0f}/s\n")
-    print("round   bare loop      overnight (calling)   overnight (whole command)   CPU/narrative")
-    shares = []
-    with model_server(given.delay) as url:
-        for number in range(1, given.rounds + 1):
-            bare = n / asyncio.run(bare_loop(url, n, concurrency))
-            calling, whole, cpu = overnight_run(url, n, concurrency)
-            shares.append(n / calling / ideal)
-            print(
-                f"{number:5}   {bare:7,.0f}/s {bare / ideal:4.0%}   {n / calling:7,.0f}/s "
-                f"{n / calling / ideal:4.0%}        {n / whole:7,.0f}/s {n / whole / ideal:4.0%}"
-                f"             {cpu / n * 1000:.3f} ms"
-            )
-    print(f"\nmedian: overnight reaches {statistics.median(shares):.0%} of the ideal while calling")
+    n = given.narratives
+    print(
+        f"{n:,} narratives of 1.5 KB; medians of {given.rounds} rounds, floor and overnight in turn"
+    )
+    print(
+        "latency  at once   CPU: floor  overnight  ratio    throughput: floor  overnight  of ideal"
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for delay, concurrency in SETTINGS:
+            with model_server(folder, delay) as url:
+                rounds = [
+                    (floor(folder, url, n, concurrency), overnight(folder, url, n, concurrency))
+                    for _ in range(given.rounds)
+                ]
+            _print(n, delay, concurrency, rounds)
+
+
+def _print(n: int, delay: float, concurrency: int, rounds: list[tuple[Cost, Cost]]) -> None:
+    def middle(values: Iterator[float]) -> float:
+        return statistics.median(values)
+
+    ideal = concurrency / delay * 1000 if delay else None
+    low, ours = middle(f.cpu_ms for f, _ in rounds), middle(o.cpu_ms for _, o in rounds)
+    ratio = middle(o.cpu_ms / f.cpu_ms for f, o in rounds)
+    slow, fast = middle(n / f.calling for f, _ in rounds), middle(n / o.calling for _, o in rounds)
+    share = (
+        f"{fast / ideal:7.0%}"
+        if ideal
+        else f"{middle(f.calling / o.calling for f, o in rounds):.2f} x floor"
+    )
+    print(
+        f"{delay:4.0f} ms  {concurrency:7}   {low:7.3f} ms  {ours:6.3f} ms  {ratio:5.2f}"
+        f"          {slow:7,.0f}/s  {fast:7,.0f}/s  {share}"
+    )
 
 
 if __name__ == "__main__":

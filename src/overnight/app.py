@@ -13,9 +13,10 @@ from overnight.call.client import Client, Structured
 from overnight.call.endpoint import endpoint, is_private, refuse_unless_private
 from overnight.config import Config, resolve_path
 from overnight.dispatch.dispatcher import Dispatcher
+from overnight.dispatch.path import LimitPath
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.attempt import Attempted
-from overnight.domain.concurrency import starting_limit
+from overnight.domain.concurrency import Bounds, Controller, bounds
 from overnight.domain.decision import Course
 from overnight.domain.flow import Flow
 from overnight.domain.identity import ModelIdentity
@@ -150,17 +151,18 @@ def _http_client(config: Config, spec: AnswerSpec, structured: Structured | None
     )
 
 
-def concurrency_of(config: Config, client: Client) -> int:
-    """How many calls at once this configuration begins with."""
+def concurrency_of(config: Config, client: Client) -> Bounds:
+    """How many calls at once this configuration makes, or between which numbers to look."""
     url = config.values.model.api_url
-    return starting_limit(
+    return bounds(
         config.values.run.concurrency,
+        served=url is not None,
         local=url is None or is_private(url),
         client_limit=client.max_concurrency,
     )
 
 
-def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
+def wire(session: Session, client: Client, concurrency: Bounds, emit: Handler) -> Parts:
     """The parts of a run, connected."""
     config, experiment = session.config, session.experiment
     progress = _Progress(session, emit)
@@ -179,7 +181,13 @@ def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
         last=experiment.n_total if session.workload.remaining else 0,
         errors=session.workload.errors,
     )
-    flow = Flow(limit, config.values.run.max_outage)
+    flow = Flow(
+        concurrency.most,
+        config.values.run.max_outage,
+        controller=None
+        if concurrency.fixed
+        else Controller(concurrency.first, most=concurrency.most),
+    )
     dispatcher = Dispatcher(plan, recorder, flow)
     dispatcher.on_committed = progress.committed
     progress.watch = dispatcher
@@ -198,7 +206,11 @@ def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
             # of narratives that are errors already, many will be errors again
             max_error_share=None if session.kind == "retry" else values.run.max_error_share,
         ),
-        identity=ModelIdentity(experiment.served_model, session.fingerprint),
+        identity=ModelIdentity(
+            experiment.served_model,
+            session.fingerprint,
+            config.values.model.name if config.values.model.api_url else None,
+        ),
         emit=broadcast((progress.paused, emit)),
         tick=progress.tick,
         heartbeat=session.heartbeat,
@@ -206,6 +218,7 @@ def wire(session: Session, client: Client, limit: int, emit: Handler) -> Parts:
         asked_to_stop=partial(asked_to_stop, session.database, session.keys.session_id),
         hide=config.secrets.hide,
         drain_sec=values.run.drain_sec,
+        path=None if flow.controller is None else LimitPath(flow.controller),
     )
 
 

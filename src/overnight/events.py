@@ -25,7 +25,7 @@ class SessionOpened:
     kind: str  # start, resume, retry
     counts: Counts
     errors_again: int  # of the errors, those that are asked again
-    concurrency: int
+    concurrency: int | None  # None: as many as the server takes; that is found out
     log_file: str
 
 
@@ -68,6 +68,15 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitMoved:
+    """So many calls at once were found to be right."""
+
+    at: float  # seconds since the epoch
+    limit: int
+    rate: float | None  # answers per second since the last one
+
+
+@dataclass(frozen=True, slots=True)
 class StoodStill:
     """For so long nothing happened here: the machine slept, or the process was stopped."""
 
@@ -94,7 +103,15 @@ class SessionEnded:
 
 
 Event = (
-    Said | SessionOpened | Committed | Progressed | Waiting | StoodStill | Draining | SessionEnded
+    Said
+    | SessionOpened
+    | Committed
+    | Progressed
+    | Waiting
+    | LimitMoved
+    | StoodStill
+    | Draining
+    | SessionEnded
 )
 Handler = Callable[[Event], None]
 

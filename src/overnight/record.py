@@ -18,10 +18,11 @@ from typing import Any, Protocol
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.errors import DatabaseBusy, OvernightError, SupersededError
-from overnight.events import Waiting
+from overnight.events import LimitMoved, Waiting
 from overnight.store.database import Database, Writer
 from overnight.store.experiments import fix_peer, record_progress
 from overnight.store.ledger import close_attempts, delete_unsent, open_attempts
+from overnight.store.limits import enter_limit
 from overnight.store.pauses import enter_pause
 from overnight.store.rescue import rescue_file, write_rescue
 from overnight.store.sessions import SignOfLife, fence, record_peer
@@ -61,11 +62,12 @@ class _Group:
     unsent: list[int] = field(default_factory=list)
     peers: list[Peer] = field(default_factory=list)
     pauses: list[Waiting] = field(default_factory=list)
+    limits: list[LimitMoved] = field(default_factory=list)
     last: bool = False
     size: int = 0  # items
 
 
-_Item = Attempted | list[Job] | list[int] | Peer | Waiting | None
+_Item = Attempted | list[Job] | list[int] | Peer | Waiting | LimitMoved | None
 
 
 class Listener(Protocol):
@@ -156,9 +158,9 @@ class Recorder:
         """Somebody wants to stop: wait no longer for a database that is locked."""
         self._patience = _ONE_TRY
 
-    def note(self, pause: Waiting) -> None:
-        """Record that the run pauses, or goes on."""
-        self._put(pause)
+    def note(self, told: Waiting | LimitMoved) -> None:
+        """Record that the run pauses, or goes on, or how many calls at once it makes."""
+        self._put(told)
 
     async def finish(self) -> None:
         """Commit all that is waiting, then end the thread."""
@@ -268,6 +270,8 @@ class Recorder:
                 fix_peer(connection, keys.experiment_key, peer.served_model, peer.structured)
             for pause in group.pauses:
                 enter_pause(connection, keys.session_id, keys.experiment_key, pause)
+            for moved in group.limits:
+                enter_limit(connection, keys.session_id, moved)
             completed = self._completed + n_new
             tick = time.monotonic()
             self._owes_progress = self._owes_progress or n_results > 0
@@ -296,6 +300,8 @@ def _add(group: _Group, item: _Item) -> None:
         group.peers.append(item)
     elif isinstance(item, Waiting):
         group.pauses.append(item)
+    elif isinstance(item, LimitMoved):
+        group.limits.append(item)
     else:
         for entry in item:
             if isinstance(entry, Job):

@@ -15,6 +15,7 @@ from overnight.events import (
     Committed,
     Draining,
     Event,
+    LimitMoved,
     Progressed,
     Said,
     SessionEnded,
@@ -74,7 +75,7 @@ class RunLog:
             self._write(
                 f"completed {c.completed}, errors {c.errors}, remaining {c.remaining}, "
                 f"total {c.total}; errors to ask again {event.errors_again}; "
-                f"concurrency {event.concurrency}"
+                f"concurrency {event.concurrency or 'auto'}"
             )
         elif isinstance(event, Said):
             self._write(event.message, logging.WARNING if event.warning else logging.INFO)
@@ -84,6 +85,9 @@ class RunLog:
             self._progress(event)
         elif isinstance(event, Waiting):
             self._pause(event)
+        elif isinstance(event, LimitMoved):
+            rate = "" if event.rate is None else f", {event.rate:.2f}/s"
+            self._write(f"{event.limit} calls at once{rate}")
         elif isinstance(event, StoodStill):
             self._write(f"stood still for {event.seconds:.0f} s (asleep, or stopped)")
         elif isinstance(event, Draining):

@@ -15,6 +15,7 @@ from overnight.events import Progressed, Waiting
 from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.datasets import Dataset, get_dataset, left_out_counts
+from overnight.store.limits import LimitRow, limits_of
 from overnight.store.pauses import PauseRow
 from overnight.store.sessions import SessionRow
 from overnight.store.summary import Summary, summarize, token_sums
@@ -144,6 +145,23 @@ class StatusView:
     eta: datetime | None  # as the owner reckons it
     prompt_tokens: int
     completion_tokens: int
+    limits: list[LimitRow]  # how many calls at once were found to be right, in all sessions
+
+    @property
+    def concurrency_text(self) -> str | None:
+        """How many calls at once the last session makes: 4, or 1 -> 96, now 90, 31.80/s."""
+        sessions = self.view.summary.sessions
+        if not sessions:
+            return None
+        path = [row for row in self.limits if row.session_id == sessions[-1].session_id]
+        if not path:
+            fixed = sessions[-1].concurrency
+            return None if fixed is None else str(fixed)
+        highest, rate = max(row.concurrency for row in path), path[-1].rate
+        began = f"{path[0].concurrency} -> {highest}, " if highest > path[0].concurrency else ""
+        return f"{began}now {path[-1].concurrency}" + (
+            "" if rate is None else f", {rate_text(rate)}"
+        )
 
 
 def view_status(database: Database, experiment: Experiment) -> StatusView:
@@ -151,6 +169,8 @@ def view_status(database: Database, experiment: Experiment) -> StatusView:
     view = view_experiment(database, experiment)
     prompt_tokens, completion_tokens = token_sums(database, experiment.experiment_key)
     sessions = view.summary.sessions
+    with database.read() as connection:
+        limits = limits_of(connection, experiment.experiment_key)
     return StatusView(
         view=view,
         dataset=get_dataset(database, experiment.dataset_id),
@@ -162,6 +182,7 @@ def view_status(database: Database, experiment: Experiment) -> StatusView:
         eta=_maybe(view.summary.row["estimated_completion_time"]),
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
+        limits=limits,
     )
 
 
@@ -206,6 +227,11 @@ def view_json(view: ExperimentView) -> dict[str, Any]:
         "errors": counts.errors,
         "remaining": counts.remaining,
     }
+
+
+def limit_json(row: LimitRow) -> dict[str, Any]:
+    """A point of the path of the limit as one JSON object."""
+    return {**dataclasses.asdict(row), "at": _iso(row.at)}
 
 
 def session_json(session: SessionRow) -> dict[str, Any]:
@@ -319,8 +345,11 @@ def progress_line(p: Progressed) -> str:
 
 
 def size_text(n_bytes: float) -> str:
-    """A size on disk: 3 MB, 82.2 GB."""
-    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.0f} MB"  # noqa: PLR2004
+    """A size on disk: 0.4 MB, 3 MB, 82.2 GB."""
+    if n_bytes >= 1e9:  # noqa: PLR2004
+        return f"{n_bytes / 1e9:,.1f} GB"
+    digits = 1 if 0 < n_bytes < 1e6 else 0  # noqa: PLR2004
+    return f"{n_bytes / 1e6:,.{digits}f} MB"
 
 
 def short_count(n: int) -> str:

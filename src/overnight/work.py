@@ -5,7 +5,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +14,9 @@ from overnight.call.client import Client
 from overnight.call.prompt import render
 from overnight.clock import Heartbeat
 from overnight.dispatch.dispatcher import Dispatcher
+from overnight.dispatch.path import LimitPath
 from overnight.domain.answer import AnswerSpec, Unreadable
-from overnight.domain.attempt import Attempted, Job, OpenAttempt
+from overnight.domain.attempt import Attempted, Job, Turn
 from overnight.domain.decision import (
     Accept,
     Course,
@@ -31,7 +32,7 @@ from overnight.domain.flow import GiveUp, Pause, Paused, Resumed, Toll
 from overnight.domain.identity import ModelIdentity
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, How, Outcome, Reply
 from overnight.errors import OvernightError, TerminatedError
-from overnight.events import Draining, Handler, Said, Waiting
+from overnight.events import Draining, Handler, LimitMoved, Said, Waiting
 from overnight.parse import read_answer
 from overnight.record import Peer, Recorder
 from overnight.session import Ending
@@ -96,6 +97,7 @@ class Parts:
     asked_to_stop: Callable[[], str | None]  # who asks, from another process; not on the loop
     hide: Callable[[str], str]  # secrets, also where a server quotes them back
     drain_sec: float
+    path: LimitPath | None = None
     toll: Toll = field(default_factory=Toll)
     ending: Ending = field(default=DONE)
 
@@ -106,10 +108,12 @@ async def work(parts: Parts, stop: StopRequest) -> Ending:
     try:
         await parts.client.open()
         parts.heartbeat.worked_on()  # a model in this process takes its time to load
+        _note_limit(parts)
         watch = asyncio.create_task(_watch(parts, stop))
-        workers = [asyncio.create_task(_worker(parts)) for _ in range(parts.dispatcher.flow.wanted)]
+        workers = _Crew(parts)
         await _until_done(parts, workers, stop)
         watch.cancel()
+        _note_limit(parts, last=True)
     finally:
         stop.finishing = True
         stop.notify(None)
@@ -126,59 +130,94 @@ async def work(parts: Parts, stop: StopRequest) -> Ending:
     return parts.ending
 
 
+class _Crew:
+    """The workers, hired by the dispatcher one by one; done when all of them have ended."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._at_work: set[asyncio.Task[None]] = set()
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        parts.dispatcher.hire = self._hire
+        parts.dispatcher.begin()
+
+    def cancel(self) -> None:
+        """Abandon the calls that are under way."""
+        for task in self._at_work:
+            task.cancel()
+
+    def _hire(self) -> None:
+        task = asyncio.create_task(_worker(self._parts))
+        self._at_work.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._at_work.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._parts.dispatcher.fail(error)
+        if not self._at_work and not self.done.done():
+            self.done.set_result(None)
+
+
 async def _worker(parts: Parts) -> None:
     """One call after the other, as the dispatcher hands them out."""
-    while (attempt := await parts.dispatcher.next()) is not None:
+    while (turn := await parts.dispatcher.next()) is not None:
         try:
-            await _attempt(parts, attempt)
+            await _attempt(parts, turn)
         except Exception as error:  # noqa: BLE001 - a bug: what else is in flight is still recorded
             parts.dispatcher.fail(error)
         finally:
             parts.dispatcher.returned()
 
 
-async def _attempt(parts: Parts, attempt: OpenAttempt) -> None:
+async def _attempt(parts: Parts, turn: Turn) -> None:
     """Call, read, decide, record."""
-    job, loop = attempt.job, asyncio.get_running_loop()
+    attempt, job = turn.attempt, turn.attempt.job
     request = render(job, parts.system_prompt, parts.user_template, parts.seed)
     still_before = parts.heartbeat.stood_still
-    started_at, started, sent_at = time.time(), time.perf_counter(), loop.time()
+    started_at, started = time.time(), time.perf_counter()
     came_back = await parts.client.call(request)
     seconds = round(time.perf_counter() - started, 4)
     outcome = _read(came_back, parts)
     if isinstance(outcome, Fault) and outcome.blame is Blame.SERVER:
         outcome = _or_of_nobody(outcome, parts, still_before)
-    decision = decide(outcome, job, parts.course, _scene(parts, attempt, outcome))
+    decision = decide(outcome, job, parts.course, _scene(parts, turn, outcome))
     final = isinstance(decision, Accept)
     parts.recorder.record(Attempted(attempt, outcome, final, started_at, seconds))
     if not isinstance(decision, Stop):
-        _see(parts, attempt, outcome, sent_at)
+        if parts.heartbeat.stood_still > still_before:
+            parts.dispatcher.flow.disturbed()
+        _see(parts, turn, outcome)
     _act(parts, job, outcome, decision)
 
 
-def _scene(parts: Parts, attempt: OpenAttempt, outcome: Outcome) -> Scene:
+def _scene(parts: Parts, turn: Turn, outcome: Outcome) -> Scene:
     """What was going on around a call.
 
     Where nobody else is left to ask, a connection that was taken on and then broke shows that
     the server was alive, and so does a death that this narrative has caused before.
     """
-    dispatcher = parts.dispatcher
+    dispatcher, attempt = parts.dispatcher, turn.attempt
     alive = not dispatcher.flow.silent
     if isinstance(outcome, Fault) and dispatcher.n_left == 1:
         alive = alive or outcome.how is How.BROKE or attempt.job.lone_deaths > 0
-    return Scene(alone=dispatcher.is_alone(attempt), alive=alive)
+    return Scene(
+        alone=dispatcher.is_alone(attempt),
+        alive=alive,
+        resting=turn.sent_at <= dispatcher.flow.rested_at,
+    )
 
 
-def _see(parts: Parts, attempt: OpenAttempt, outcome: Outcome, sent_at: float) -> None:
+def _see(parts: Parts, turn: Turn, outcome: Outcome) -> None:
     """What the outcome means for all calls: a pause begins, goes on or ends."""
     now = asyncio.get_running_loop().time()
     dispatcher, toll = parts.dispatcher, parts.toll
     change = dispatcher.flow.saw(
         outcome,
-        attempt.job.narrative.narrative_id,
-        sent_at=sent_at,
+        turn.attempt.job.narrative.narrative_id,
+        sent_at=turn.sent_at,
         now=now,
         n_left=dispatcher.n_left,
+        window=turn.window,
     )
     if isinstance(change, GiveUp):
         _stop(parts, Ending(Event.FAIL, change.reason))
@@ -295,9 +334,7 @@ def _stop(parts: Parts, ending: Ending) -> None:
     parts.dispatcher.stop()
 
 
-async def _until_done(
-    parts: Parts, workers: Sequence[asyncio.Task[None]], stop: StopRequest
-) -> None:
+async def _until_done(parts: Parts, workers: _Crew, stop: StopRequest) -> None:
     """Wait for the workers; when asked to stop, for no longer than the drain allows."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
@@ -306,7 +343,7 @@ async def _until_done(
         loop.call_soon_threadsafe(asked.set)
 
     stop.notify(tell)
-    everyone = asyncio.gather(*workers)
+    everyone = workers.done
     await _first_of(everyone, asked)
     if stop.ending is not None and not everyone.done():
         asked.clear()
@@ -317,14 +354,13 @@ async def _until_done(
             await _first_of(everyone, asked, seconds=parts.drain_sec)
         parts.recorder.hurry()
     if not everyone.done():
-        everyone.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await everyone
+        workers.cancel()
+    await everyone
     await parts.dispatcher.idle()
 
 
 async def _first_of(
-    work_: "asyncio.Future[list[None]]", asked: asyncio.Event, seconds: float | None = None
+    work_: asyncio.Future[None], asked: asyncio.Event, seconds: float | None = None
 ) -> None:
     waiting = asyncio.ensure_future(asked.wait())
     both: set[asyncio.Future[Any]] = {work_, waiting}
@@ -339,6 +375,7 @@ async def _watch(parts: Parts, stop: StopRequest) -> None:
         await asyncio.sleep(TICK)
         parts.heartbeat.beat()
         parts.tick()
+        _note_limit(parts)
         if parts.recorder.waiting > _TELL_AFTER and not told:
             parts.emit(Said(_LOCKED, warning=True))
         told = parts.recorder.waiting > _TELL_AFTER
@@ -355,6 +392,17 @@ async def _asked_by(parts: Parts) -> str | None:
     with contextlib.suppress(OvernightError):
         return await asyncio.to_thread(parts.asked_to_stop)
     return None
+
+
+def _note_limit(parts: Parts, *, last: bool = False) -> None:
+    """Keep and show how many calls at once are right, where that has changed."""
+    if parts.path is None:
+        return
+    now = asyncio.get_running_loop().time()
+    if point := parts.path.look(parts.course.n_answers, now, last=last):
+        moved = LimitMoved(time.time(), point.limit, point.rate)
+        parts.recorder.note(moved)
+        parts.emit(moved)
 
 
 def _say_what_was_rescued(parts: Parts) -> None:

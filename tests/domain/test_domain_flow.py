@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.domain.answer import Answer
+from overnight.domain.concurrency import Controller
 from overnight.domain.flow import (
     FIRST_DELAY,
     LONGEST_DELAY,
@@ -162,6 +163,9 @@ def test_what_was_under_way_when_the_pause_began_is_no_probe():
     before = flow.pause.next_probe
     assert saw(flow, DOWN, 99, now=0.5) is None
     assert flow.pause.next_probe == before
+    flow.sent()
+    assert saw(flow, DOWN, 98, now=1.5, sent_at=-1.0) is None
+    assert not flow.may_send(0, now=60.0), "the probe is still under way"
     assert isinstance(saw(flow, ANSWERED, now=0.6), Resumed), "but its answer counts"
 
 
@@ -191,16 +195,19 @@ steps = st.lists(
 )
 
 
-@given(steps=steps, wanted=st.integers(1, 64), n_left=st.integers(1, 20))
+@given(steps=steps, wanted=st.integers(1, 64), n_left=st.integers(1, 20), auto=st.booleans())
 def test_whatever_happens_calls_go_on_in_finite_time_and_never_more_than_wanted(
-    steps, wanted, n_left
+    steps, wanted, n_left, auto
 ):
-    flow, now, in_flight = Flow(wanted), 0.0, 0
+    flow = Flow(wanted, controller=Controller(1, most=wanted) if auto else None)
+    now, in_flight, window = 0.0, 0, 0
     for narrative_id, outcome, seconds, is_probe in steps:
         now += seconds
         if flow.may_send(in_flight, now) and is_probe:
-            flow.sent()
-        change = saw(flow, outcome, narrative_id, now=now, n_left=n_left)
+            window = flow.sent(flow.limit, now)
+        change = flow.saw(
+            outcome, narrative_id, sent_at=now - seconds, now=now, n_left=n_left, window=window
+        )
         if isinstance(change, GiveUp):
             return
         if outcome is BUSY:

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from overnight.domain.answer import DEFAULT_ANSWER, Answer, AnswerField, AnswerSpec, primary_text
-from overnight.domain.concurrency import starting_limit
+from overnight.domain.concurrency import MOST, bounds
 from overnight.domain.experiment import TRANSITIONS, Counts, Event, Status
 from overnight.domain.identity import ModelIdentity
 from overnight.domain.narrative import as_binary
@@ -50,20 +50,26 @@ def test_everything_is_accounted_for():
 
 
 @pytest.mark.parametrize(
-    ("wanted", "local", "client", "limit"),
+    ("wanted", "served", "local", "client", "between"),
     [
-        ("auto", True, None, 4),
-        ("auto", False, None, 16),
-        (7, True, None, 7),
-        (64, False, None, 64),
-        ("auto", True, 1, 1),
-        ("auto", False, 8, 8),
-        (4, True, 1, 1),
-        (2, True, 8, 2),
+        ("auto", True, True, None, (1, MOST)),
+        ("auto", True, False, None, (4, MOST)),
+        ("auto", True, False, 8, (4, 8)),
+        ("auto", True, False, 2, (2, 2)),
+        ("auto", False, True, None, (4, 4)),
+        ("auto", False, True, 1, (1, 1)),
+        (7, True, True, None, (7, 7)),
+        (1000, True, False, None, (1000, 1000)),
+        (4, False, True, 1, (1, 1)),
+        (2, True, True, 8, (2, 2)),
     ],
 )
-def test_as_many_at_once_as_asked_for_or_as_suits_the_server(wanted, local, client, limit):
-    assert starting_limit(wanted, local=local, client_limit=client) == limit
+def test_as_many_at_once_as_asked_for_or_as_the_server_takes(
+    wanted, served, local, client, between
+):
+    found = bounds(wanted, served=served, local=local, client_limit=client)
+    assert (found.first, found.most) == between
+    assert found.fixed == (between[0] if between[0] == between[1] else None)
 
 
 # --- one model -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from overnight import work
 from overnight.domain.outcome import Blame, ErrorCategory, Fault, How, Reply, Request
 from overnight.record import Recorder
 from overnight.testing import Call, FrozenClock, FrozenLoop, keyword_script
+from overnight.testing.queueing import Bucket
 
 DOWN = Fault(ErrorCategory.API_ERROR, "cannot connect", Blame.SERVER, how=How.REFUSED)
 BROKE = Fault(ErrorCategory.API_ERROR, "the connection broke", Blame.SERVER, how=How.BROKE)
@@ -33,6 +35,8 @@ class NightServer:
     poison: str = ""  # a text that kills the server
     restart_sec: float = 120.0
     crashes: str = ""  # a text that is answered with HTTP 500, always
+    bucket: Bucket | None = None  # a rate limit
+    slots: int | None = None  # calls that it works on at once; the others wait in line
     structured: str = "json_schema"
     max_concurrency: int | None = None
     calls: list[tuple[float, str]] = field(default_factory=list)
@@ -42,6 +46,7 @@ class NightServer:
         self.started = self.clock.elapsed
         self._down_until = 0.0
         self._in_flight: set[asyncio.Future] = set()
+        self._free = asyncio.Semaphore(self.slots or 10**6)
 
     @property
     def at(self) -> float:
@@ -74,6 +79,9 @@ class NightServer:
         for start, end, wait in self.limits:
             if start <= self.at < end:
                 return Fault(ErrorCategory.RATE_LIMIT, "429", Blame.SERVER, 429, wait)
+        if self.bucket is not None and (wait := self.bucket.wait(self.at)):
+            await asyncio.sleep(0.05)
+            return Fault(ErrorCategory.RATE_LIMIT, "429", Blame.SERVER, 429, math.ceil(wait))
         if _within(self.at, self.unloaded):
             return UNLOADED
         if self.crashes and self.crashes in request.text:
@@ -85,6 +93,8 @@ class NightServer:
         self._in_flight.add(broken)
         self.most_in_flight = max(self.most_in_flight, len(self._in_flight))
         seconds = 300.0 if _within(self.at, self.hangs) else self.latency
+        if self.slots is not None:
+            return await self._in_turn(request, broken)
         if self.poison and self.poison in request.text:
             asyncio.get_running_loop().call_later(seconds / 2, self._die)
         try:
@@ -94,6 +104,16 @@ class NightServer:
         if broken.done():
             return broken.result()
         return LATE if seconds > self.latency else self._reply(request)
+
+    async def _in_turn(self, request: Request, broken: asyncio.Future) -> Reply | Fault:
+        """As `_work`, one of so many at a time; texts differ in length, and calls with them."""
+        seconds = self.latency * (0.5 + (len(self.calls) * 7919 % 100) / 100.0)
+        try:
+            async with self._free:
+                await asyncio.wait([broken], timeout=seconds)
+        finally:
+            self._in_flight.discard(broken)
+        return broken.result() if broken.done() else self._reply(request)
 
     def _die(self) -> None:
         self._down_until = self.at + self.restart_sec

@@ -13,8 +13,8 @@ from overnight import clock
 from overnight.app import connected
 from overnight.call.openai import OpenAIClient
 from overnight.commands import resume as resume_command
-from overnight.commands import stint
 from overnight.commands.cancel import cancel
+from overnight.commands.exports import Exports
 from overnight.commands.resume import Changes, resume
 from overnight.commands.retry import retry
 from overnight.domain.experiment import Status
@@ -269,7 +269,7 @@ def test_a_model_that_loads_and_an_export_that_writes_for_long_are_work(study, s
 
     monkeypatch.setattr(clock, "_LONGEST_GAP", 1.0)
     monkeypatch.setattr(OpenAIClient, "open", slowly(OpenAIClient.open))
-    monkeypatch.setattr(stint, "export_results", slowly(stint.export_results))
+    monkeypatch.setattr(Exports, "finish", slowly(Exports.finish))
     study.data(6).configure(server.url).run()
     assert not [event for event in study.events if isinstance(event, StoodStill)]
     worked, stood_still = study.query("SELECT runtime_sec, stood_still_sec FROM run_sessions")[0]

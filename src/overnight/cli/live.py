@@ -202,7 +202,7 @@ def _messages(event: Event) -> list[tuple[str, str | None]]:
             (
                 f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}), "
                 f"{c.errors:,} of them errors; {c.remaining:,} to go{again}, "
-                f"{event.concurrency} at once",
+                f"{event.concurrency or 'as many as the server takes'} at once",
                 None,
             ),
         ]
@@ -212,15 +212,17 @@ def _messages(event: Event) -> list[tuple[str, str | None]]:
         message = f"nothing happened here for {duration(event.seconds)}: the machine slept, or "
         return [(message + "this process was stopped; going on", "yellow")]
     if isinstance(event, Draining):
-        calls = "1 call" if event.in_flight == 1 else f"{event.in_flight} calls"
-        return [
-            (
-                f"{event.by}: waiting up to {event.seconds:g} s for {calls} in flight; "
-                "Ctrl-C again stops at once",
-                "yellow",
-            )
-        ]
+        return [(_draining(event), "yellow")]
     return []
+
+
+def _draining(event: Draining) -> str:
+    if not event.in_flight:
+        return event.by
+    calls = "1 call" if event.in_flight == 1 else f"{event.in_flight} calls"
+    again = "Ctrl-C again" if "Ctrl-C" in event.by else "Ctrl-C"
+    waiting = f"waiting up to {event.seconds:g} s for {calls} in flight"
+    return f"{event.by}: {waiting}; {again} stops at once"
 
 
 def _pause_messages(event: Waiting) -> list[tuple[str, str | None]]:

@@ -87,11 +87,13 @@ def run(
     from overnight.commands.environment import asked_by
     from overnight.commands.run import run as command
 
-    asked = asked_by(os.environ)
+    asked = asked_by({} if new else os.environ)  # flags win
     if asked.warning:
         warn(asked.warning)
-    if asked.experiment_id and not new:
+    if asked.experiment_id:
         if asked.retry_errors_only:
+            if max_narratives:
+                warn("--max-narratives has no effect on a retry of errors")
             return retry(
                 asked.experiment_id,
                 config=config,

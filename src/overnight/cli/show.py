@@ -29,6 +29,7 @@ from overnight.views import (
     ExperimentView,
     StatusView,
     duration,
+    limit_json,
     local_time,
     percent,
     rate_text,
@@ -142,6 +143,8 @@ def _session_rows(status: StatusView) -> list[list[str]]:
     view = status.view
     sessions = view.summary.sessions
     rows = [["sessions", f"{len(sessions)}, {sum(s.n_calls for s in sessions):,} calls"]]
+    if status.concurrency_text:
+        rows.append(["concurrency", status.concurrency_text])
     if status.worked:
         rows.append(["time worked", duration(status.worked)])
     if view.summary.pauses:
@@ -160,6 +163,7 @@ def _status_json(status: StatusView) -> dict[str, Any]:
         "rate_per_sec": status.rate,
         "prompt_tokens": status.prompt_tokens,
         "completion_tokens": status.completion_tokens,
+        "limits": [limit_json(row) for row in status.limits],
         "sessions": [session_json(session) for session in status.view.summary.sessions],
     }
 

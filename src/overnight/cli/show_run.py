@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ from overnight.domain.experiment import Status
 from overnight.ingest.load import Census
 from overnight.views import ExperimentView, duration, percent, size_text, view_json
 
+_AUTO = "as many as the server takes"
 _INTERRUPTED, _TERMINATED = 130, 143
 _SIGTERM = 15
 _COMPLETED_WITH_ERRORS = 4
@@ -69,8 +71,8 @@ def _show_complete(out: Console, result: RunResult) -> None:
             out.print(f"  {file}", soft_wrap=True)
     which, overnight = which_experiment(result), this_command()
     if c.errors:
-        out.print(f"\nWhat went wrong: {overnight} show {which} --errors", soft_wrap=True)
-        out.print(f"To ask these again: {overnight} retry {which}", soft_wrap=True)
+        told = "What went wrong, and what can be done about it"
+        out.print(f"\n{told}: {overnight} show {which} --errors", soft_wrap=True)
     out.print(f"\nThe answers: {overnight} show {which}", soft_wrap=True)
     out.print(f"A spreadsheet: {overnight} export {which} --format xlsx", soft_wrap=True)
 
@@ -83,7 +85,8 @@ def _show_stopped(out: Console, result: RunResult) -> None:
         f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}); nothing is lost."
     )
     out.print("To go on, type the same command again, or:")
-    out.print(f"  {this_command()} resume {which_experiment(result)}", soft_wrap=True)
+    verb = "retry" if result.kind == "retry" else "resume"
+    out.print(f"  {this_command()} {verb} {which_experiment(result)}", soft_wrap=True)
 
 
 def _exit_code(result: RunResult, *, strict: bool) -> int:
@@ -103,7 +106,10 @@ def show_retry(done: Retry, *, strict: bool, dry_run: bool) -> int:
     chosen = ", ".join(done.chosen)
     out.print(f"Errors of {done.experiment.experiment_id[:8]}: {errors}.")
     if not done.n_chosen:
-        out.print(f"Nothing to retry ({chosen}); nothing was changed.")
+        out.print(f"Nothing to retry among {chosen}; nothing was changed.")
+        if done.errors:
+            short, category = done.experiment.experiment_id[:8], next(iter(done.errors))
+            out.print(f"To ask others all the same: overnight retry {short} --category {category}")
         return _COMPLETED_WITH_ERRORS if strict and done.errors else 0
     assert dry_run  # noqa: S101 - else there is a result
     out.print(f"A retry would ask again for {done.n_chosen:,} of them ({chosen}).")
@@ -148,10 +154,11 @@ def show_init(files: Sequence[Path], folder: Path) -> None:
         out.print(f"  {file.name}")
     overnight = this_command()
     out.print("\nTry at once, without a server:")
-    out.print(f"  {overnight} run {folder}/baseline.yaml")
+    out.print(f"  cd {shlex.quote(str(folder))}")
+    out.print(f"  {overnight} run baseline.yaml")
     out.print("With your own server: look into one of the files, then")
-    out.print(f"  {overnight} check {folder}/lmstudio.yaml")
-    out.print(f"  {overnight} run {folder}/lmstudio.yaml")
+    out.print(f"  {overnight} check lmstudio.yaml")
+    out.print(f"  {overnight} run lmstudio.yaml")
 
 
 def show_check(checked: Check, *, as_json: bool) -> bool:
@@ -186,7 +193,7 @@ def _check_rows(checked: Check) -> list[list[str]]:
     if census.odd_labels and primary is not None and primary.type == "boolean":
         rows.append(["labels neither yes nor no", named_counts(census.odd_labels)])
     rows += [
-        ["to run", f"{checked.n_to_run:,}, {checked.concurrency} at once"],
+        ["to run", f"{checked.n_to_run:,}, {checked.concurrency or _AUTO} at once"],
         ["model", f"{checked.config.written('model', 'name')} ({values.model.provider})"],
         [
             "disk",
@@ -210,7 +217,8 @@ def _check_rows(checked: Check) -> list[list[str]]:
     if call.repaired:
         rows.append(["repairs needed", ", ".join(call.repaired)])
     if checked.estimated_seconds is not None:
-        rows.append(["whole run", f"about {duration(checked.estimated_seconds)}"])
+        about = "about" if checked.concurrency else "with one call at a time"
+        rows.append(["whole run", f"{about} {duration(checked.estimated_seconds)}"])
     return rows
 
 
@@ -220,7 +228,7 @@ def _check_json(checked: Check) -> dict[str, Any]:
         "layout": checked.layout,
         "data": {f.name: getattr(checked.census, f.name) for f in dataclasses.fields(Census)},
         "n_to_run": checked.n_to_run,
-        "concurrency": checked.concurrency,
+        "concurrency": checked.concurrency or "auto",
         "narratives_leave_for": checked.leaves_for,
         "disk_needed": checked.disk_needed,
         "disk_free": checked.disk_free,

@@ -48,7 +48,7 @@ class Check:
     layout: str
     census: Census
     n_to_run: int
-    concurrency: int
+    concurrency: int | None  # None: as many as the server takes
     leaves_for: str | None  # the host that narratives will be sent to, if not this machine
     disk_needed: int
     disk_free: int
@@ -57,10 +57,13 @@ class Check:
 
     @property
     def estimated_seconds(self) -> float | None:
-        """How long the run will take, if every call takes as long as the one that was made."""
+        """How long the run will take, if every call takes as long as the one that was made.
+
+        Where the server decides how many are made at once: one at a time.
+        """
         if self.call is None or self.call.problem:
             return None
-        return self.call.seconds * self.n_to_run / self.concurrency
+        return self.call.seconds * self.n_to_run / (self.concurrency or 1)
 
 
 def check(config_file: Path | str, *, db: Path | str | None = None, offline: bool = False) -> Check:
@@ -71,7 +74,7 @@ def check(config_file: Path | str, *, db: Path | str | None = None, offline: boo
         census = take_census(source)
         layout = source.layout
     client = make_client(config, values.answer)
-    concurrency = concurrency_of(config, client)
+    concurrency = concurrency_of(config, client).fixed
     n_to_run = min(census.n_usable, values.run.max_narratives or census.n_usable)
     database = find_database(db, Path(config_file))
     url = values.model.api_url

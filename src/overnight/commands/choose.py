@@ -84,7 +84,8 @@ def _covered(config: Config, dataset: Dataset) -> int:
 def _told_apart(other: Experiment, config: Config, dataset: Dataset) -> str:
     """Why a new experiment begins although there is one of this name."""
     differing = ", ".join(_differences(other, config, dataset)) or "nothing but --new"
-    return f"a new experiment: it differs from {other.experiment_id[:8]} in {differing}"
+    short = other.experiment_id[:8]
+    return f"a new experiment: it differs from {short} in {differing}, and asks all narratives"
 
 
 def _refuse_to_replace(other: Experiment, config: Config, dataset: Dataset) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from overnight.app import concurrency_of, folder_of, make_client, wire
 from overnight.call.client import Client, Structured
 from overnight.commands.exports import Exports, file_columns
+from overnight.domain.concurrency import Bounds
 from overnight.domain.experiment import Counts, Event, Experiment, Status
 from overnight.errors import OvernightError, SupersededError
 from overnight.events import Handler, Said, SessionEnded, SessionOpened, broadcast
@@ -34,6 +35,7 @@ class RunResult:
     files: tuple[Path, ...] = ()
     signal: int | None = None
     already_complete: bool = False
+    kind: str = "start"  # or resume, or retry
 
 
 def carry_out(
@@ -48,7 +50,7 @@ def carry_out(
     config = opening.config
     client = make_client(config, config.values.answer, _structured(experiment))
     concurrency = concurrency_of(config, client)
-    session = begin(database, experiment, opening, concurrency=concurrency, say=handler)
+    session = begin(database, experiment, opening, concurrency=concurrency.fixed, say=handler)
     log_file = folder_of(database, "logs/experiments", experiment.experiment_id) / "run.log"
     try:
         with RunLog(log_file, config.secrets) as log:
@@ -62,7 +64,7 @@ def carry_out(
 
 
 def _session(
-    session: Session, client: Client, concurrency: int, emit: Handler, stop: StopRequest
+    session: Session, client: Client, concurrency: Bounds, emit: Handler, stop: StopRequest
 ) -> RunResult:
     experiment = session.experiment
     log_dir = folder_of(session.database, "logs/experiments", experiment.experiment_id)
@@ -73,7 +75,7 @@ def _session(
             kind=session.kind,
             counts=session.counts,
             errors_again=len(session.workload.errors),
-            concurrency=concurrency,
+            concurrency=concurrency.fixed,
             log_file=str(log_dir / "run.log"),
         )
     )
@@ -100,11 +102,12 @@ def _session(
         metrics=_metrics(session) if done.status is Status.COMPLETED else None,
         files=files,
         signal=stop.signal,
+        kind=session.kind,
     )
 
 
 def _work(
-    session: Session, client: Client, concurrency: int, emit: Handler, stop: StopRequest
+    session: Session, client: Client, concurrency: Bounds, emit: Handler, stop: StopRequest
 ) -> tuple[Ending, tuple[Path, ...]]:
     """Make the calls; how that ended, and the files that were written."""
     exports = Exports(session, emit)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from overnight.dispatch.waiting import Waiting
-from overnight.domain.attempt import Attempted, Job, OpenAttempt
+from overnight.domain.attempt import Attempted, Job, OpenAttempt, Turn
 from overnight.domain.concurrency import AHEAD
 from overnight.domain.flow import Flow
 from overnight.plan import PAGE_SIZE, Plan
@@ -19,8 +19,9 @@ _LONGEST_COMMIT = 1.0  # seconds; while one takes longer, nothing new is sent
 class Dispatcher:
     """Hands open attempts to the workers that make the calls, as the flow allows.
 
-    At most `flow.wanted` calls are in flight, and at most AHEAD more attempts are open in the
-    ledger; an attempt counts as open until the commit that closes it.
+    At most `flow.limit` calls are in flight, and at most AHEAD more than `flow.ceiling` attempts
+    are open in the ledger; an attempt counts as open until the commit that closes it. Workers are
+    hired when there is something to do for them.
     """
 
     def __init__(self, plan: Plan, recorder: Recorder, flow: Flow) -> None:
@@ -28,12 +29,14 @@ class Dispatcher:
         self.in_flight = 0
         self.stopping = False
         self.failure: BaseException | None = None
+        self.hire: Callable[[], None] = lambda: None  # a worker, who will call `next`
         self.on_committed: Callable[[Sequence[Attempted]], None] = lambda _ended: None
         self._plan = plan
         self._recorder = recorder
         self._waiting = Waiting()
         self._ready: deque[OpenAttempt] = deque()
         self._turns: deque[asyncio.Future[None]] = deque()  # of workers that wait for an attempt
+        self._n_workers = 0
         self._n_open = 0
         self._n_entering = 0  # of these, handed to the recorder and not yet back
         self._n_unfinished = 0  # narratives that the plan has given, and that have no result yet
@@ -44,7 +47,12 @@ class Dispatcher:
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def next(self) -> OpenAttempt | None:
+    def begin(self) -> None:
+        """Hire the first worker, who gets everything going."""
+        self._n_workers = 1
+        self.hire()
+
+    async def next(self) -> Turn | None:
         """The next attempt to send, when its turn comes; None when there will be no more."""
         self._refill()
         while not self._over:
@@ -151,19 +159,21 @@ class Dispatcher:
             return False  # what comes back could not be written down
         return self.flow.may_send(self.in_flight, self._now())
 
-    def _send(self) -> OpenAttempt:
-        attempt = self._ready.popleft()
+    def _send(self) -> Turn:
+        attempt, now = self._ready.popleft(), self._now()
         self._sole = attempt if self.in_flight == 0 else None
         self.in_flight += 1
-        self.flow.sent()
-        return attempt
+        window = self.flow.sent(self.in_flight, now)
+        if self.flow.controller is not None and self.flow.controller.due > now:
+            self._set_timer()  # calls are spaced
+        return Turn(attempt, now, window)
 
     def _refill(self) -> None:
         """Enter as many attempts as may be open, and read ahead in the plan."""
         if self.stopping:
             return
         jobs = []
-        while self._n_open < self.flow.wanted + AHEAD and (job := self._next_job()):
+        while self._n_open < self.flow.ceiling + AHEAD and (job := self._next_job()):
             self._n_open += 1
             jobs.append(job)
         if jobs:
@@ -196,7 +206,7 @@ class Dispatcher:
         if self.stopping:
             return
         due = [self.flow.look_again_at(self._now())]
-        if self._n_open < self.flow.wanted + AHEAD:
+        if self._n_open < self.flow.ceiling + AHEAD:
             due.append(self._waiting.due())
         times = [time for time in due if time is not None]
         if times:
@@ -215,14 +225,23 @@ class Dispatcher:
         if self._ready and self._may_send():
             free = max(1, self.flow.limit - self.in_flight)
             for _ in range(min(free, len(self._ready))):
-                self._wake_one()
+                if not self._wake_one():
+                    self._hire()
+                    return
 
-    def _wake_one(self) -> None:
+    def _wake_one(self) -> bool:
         while self._turns:
             turn = self._turns.popleft()
             if not turn.done():
                 turn.set_result(None)
-                return
+                return True
+        return False
+
+    def _hire(self) -> None:
+        """As many workers as could have something to do, those included that are on their way."""
+        for _ in range(self._n_workers, min(self.flow.limit, self.in_flight + len(self._ready))):
+            self._n_workers += 1
+            self.hire()
 
     def _wake_all(self) -> None:
         while self._turns:

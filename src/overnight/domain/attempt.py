@@ -35,6 +35,15 @@ class OpenAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """An attempt whose turn it is: it is sent now."""
+
+    attempt: OpenAttempt
+    sent_at: float  # by the loop's clock
+    window: int  # of the controller's measurements
+
+
+@dataclass(frozen=True, slots=True)
 class Attempted:
     """A call that has ended. `final`: its outcome is the narrative's result."""
 

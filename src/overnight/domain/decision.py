@@ -56,6 +56,7 @@ class Scene:
 
     alone: bool = False  # no other call was under way with it
     alive: bool = True  # the server had answered since anything failed, or nobody is left to ask
+    resting: bool = False  # everybody rests, and this call was sent before
 
 
 @dataclass(slots=True)
@@ -114,7 +115,7 @@ def decide(outcome: Outcome, job: Job, course: Course, scene: Scene = Scene()) -
     if (stop := _no_use(outcome, course)) is not None:
         return stop
     if outcome.category is ErrorCategory.RATE_LIMIT:
-        return _limited(outcome, course)
+        return _limited(outcome, course, scene)
     return _server_failed(outcome, job, course, scene)
 
 
@@ -157,12 +158,13 @@ def _died(job: Job, scene: Scene) -> Decision:
     return Accept() if job.lone_deaths >= MAX_LONE_DEATHS else Postpone()
 
 
-def _limited(fault: Fault, course: Course) -> Decision:
+def _limited(fault: Fault, course: Course, scene: Scene) -> Decision:
     """A rate limit is nobody's failure and uses up no attempt: everybody waits.
 
     As long as the server asks; longer only if it did not say, or says the same again and again.
+    Those that were under way when it said so the first time say nothing new.
     """
-    course.n_limited += 1
+    course.n_limited += not scene.resting or not course.n_limited
     asked = fault.retry_after or 0.0
     if asked <= 0.0:
         return SlowDown(back_off(course.n_limited))

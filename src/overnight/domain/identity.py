@@ -1,6 +1,6 @@
 """One model per experiment: the one that the server named with its first answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,13 @@ class ModelIdentity:
 
     fixed: str | None = None
     fingerprint: str | None = None  # as the last session saw it; it may change, visibly
+    asked: str | None = None  # the name in the experiment file
+    is_new: bool = field(init=False)  # no session has seen a name yet
     met: bool = False  # whether this session has seen a reply
     named: bool = False  # ... and one that named its model
+
+    def __post_init__(self) -> None:
+        self.is_new = self.fixed is None
 
     def objection(self, reported: str | None) -> str | None:
         """What is wrong if the server calls itself `reported`; None if nothing is."""
@@ -41,6 +46,12 @@ class ModelIdentity:
             note = (
                 f"the server's system_fingerprint has changed: {self.fingerprint} before, now "
                 f"{fingerprint}; the model's name is the same, its answers may differ slightly"
+            )
+        elif self.is_new and reported is not None and self.asked not in (None, reported):
+            self.is_new = False
+            note = (
+                f"asked for {self.asked}, answered by {reported}; if that is not the model that "
+                "you mean, stop with Ctrl-C"
             )
         self.met = True
         self.named = self.named or reported is not None

@@ -39,7 +39,11 @@ def dead_notes(
         calls = "1 call" if n_lost == 1 else f"{n_lost} calls"
         died = from_text(dead[-1].last_seen_at).astimezone() if dead else None
         whose = f"the session that died at {died:%H:%M}" if died else "the last session"
-        yield Said(f"at most {calls} of {whose} may have been paid for in vain", warning=True)
+        yield Said(
+            f"at most {calls} of {whose} may have been paid for in vain: those "
+            "that were under way, and up to 16 that were entered ahead and perhaps never sent",
+            warning=True,
+        )
 
 
 def retry_note(experiment: Experiment, before: SessionRow | None, kind: str) -> Iterator[Said]:

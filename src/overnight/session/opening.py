@@ -47,7 +47,12 @@ from overnight.views import view_experiment
 
 
 def begin(
-    database: Database, experiment: Experiment, how: Opening, *, concurrency: int, say: Handler
+    database: Database,
+    experiment: Experiment,
+    how: Opening,
+    *,
+    concurrency: int | None,
+    say: Handler,
 ) -> Session:
     """Take the experiment, verify its data, back the database up, and open a session.
 
@@ -225,7 +230,7 @@ def _config_columns(config: Config) -> dict[str, Any]:
 
 
 def _session_columns(
-    experiment: Experiment, config: Config, concurrency: int, kind: str, *, began: float
+    experiment: Experiment, config: Config, concurrency: int | None, kind: str, *, began: float
 ) -> dict[str, Any]:
     return {
         "experiment_key": experiment.experiment_key,

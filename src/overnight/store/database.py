@@ -169,8 +169,8 @@ def open_database(
     if not path.exists():
         if not create:
             raise UsageError(
-                f"there is no database at {path}; `overnight run CONFIG` makes one, "
-                "--db PATH names another"
+                f"there is no database at {path}{_one_nearby(path)}; `overnight run CONFIG` makes "
+                "one, --db PATH names another"
             )
         _create_file(path)
     if path.is_dir():
@@ -182,6 +182,15 @@ def open_database(
         database.close()
         raise
     return database
+
+
+def _one_nearby(path: Path) -> str:
+    """Where one of this name lies one folder further down: runs are often started from above."""
+    try:
+        found = next(path.parent.glob(f"*/{path.name}"), None)
+    except (OSError, ValueError):  # a name that is no pattern, a folder that may not be read
+        return ""
+    return f", but one at {found}: cd {found.parent.name}, or --db {found}" if found else ""
 
 
 def _prepare(

@@ -152,7 +152,7 @@ run_sessions = Table(
     Column("served_model", Text),
     Column("system_fingerprint", Text),
     Column("structured", Text),
-    Column("concurrency", Integer),
+    Column("concurrency", Integer),  # NULL: as many as the server takes; the table `limits`
     Column("last_seen_at", Text),  # moves with every commit: when a dead one was last alive
     Column("runtime_sec", Float),  # likewise; by a clock that nobody sets, standing still apart
     Column("stood_still_sec", Float),  # the machine slept, or the process was stopped
@@ -175,6 +175,17 @@ pauses = Table(
     Column("n_probes", Integer, nullable=False),
     Column("next_probe_at", Text),
     Index("ix_pauses_experiment", "experiment_key"),
+)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("limit_id", Integer, primary_key=True),
+    _key("session_id", "run_sessions.session_id"),
+    Column("at", Text, nullable=False),
+    Column("concurrency", Integer, nullable=False),
+    Column("rate", Float),  # answers per second since the point before
+    Index("ix_limits_session", "session_id"),
 )
 
 attempts = Table(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -71,11 +72,15 @@ class ScriptedServer:
     """An OpenAI-compatible server on a loopback port, in a thread; `calls` is what it saw.
 
     `n_connections` counts the connections that carried a call, `most_in_flight` the calls that
-    were under way at once at the most.
+    were under way at once at the most. With `slots` it works on so many at once, and the others
+    wait in line.
     """
 
-    def __init__(self, script: Script = keyword_script, *, delay: float = 0.0) -> None:
+    def __init__(
+        self, script: Script = keyword_script, *, delay: float = 0.0, slots: int | None = None
+    ) -> None:
         self.script = script
+        self.slots = slots
         self.delay = delay
         self.calls: list[Call] = []
         self.in_flight = 0
@@ -86,6 +91,7 @@ class ScriptedServer:
         self._port = 0
         self._started = time.monotonic()
         self._door: Door | None = None
+        self._free = asyncio.Semaphore(sys.maxsize if slots is None else slots)
 
     @property
     def url(self) -> str:
@@ -120,7 +126,8 @@ class ScriptedServer:
             self.in_flight -= 1
 
     async def _say(self, said: Scripted, call: Call, request: web.Request) -> web.StreamResponse:
-        await _sleep(said.delay or self.delay)
+        async with self._free:
+            await _sleep(said.delay or self.delay)
         if said.down_for:
             self.go_down(said.down_for)
         if said.hang_up or said.down_for:
@@ -214,10 +221,14 @@ def _body(said: Scripted, call: Call) -> bytes:
 
 @contextmanager
 def scripted_server(
-    script: Script = keyword_script, *, delay: float = 0.0, port: int = 0
+    script: Script = keyword_script,
+    *,
+    delay: float = 0.0,
+    port: int = 0,
+    slots: int | None = None,
 ) -> Iterator[ScriptedServer]:
     """A running ScriptedServer; `delay` seconds pass before each reply."""
-    server = ScriptedServer(script, delay=delay)
+    server = ScriptedServer(script, delay=delay, slots=slots)
     ready = threading.Event()
     handles: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
