@@ -37,6 +37,7 @@ def check_complete(study: Study, before: Look, now: Look, reference: Look) -> No
     check(study, before, now)
     answers_are_those_of_a_run_that_nobody_killed(now, reference)
     every_call_is_on_the_books(study, now)
+    exports_hold_every_result(study, now)
     nothing_is_left_lying_about(now)
 
 
@@ -100,6 +101,7 @@ def the_database_is_sound(_study: Study, _before: Look, now: Look) -> None:
 
 
 def new_exports_are_whole(study: Study, before: Look, now: Look) -> None:
+    """But for the last line of `results.jsonl`: the kernel may cut a write at a page's end."""
     for name in _changed(before, now, r"exports/[^/]+/results\.\w+"):
         keys = list(_exported(study.folder / name))
         assert before.n_results <= len(keys) <= now.n_results, f"{name}: {len(keys)} rows"
@@ -163,6 +165,16 @@ def every_call_is_on_the_books(study: Study, now: Look) -> None:
         assert 0 <= n_calls - now.recorded[case] <= now.attempts[case] - now.recorded[case]
 
 
+def exports_hold_every_result(study: Study, now: Look) -> None:
+    names = [name for name in now.files if re.fullmatch(r"exports/[^/]+/results\.\w+", name)]
+    assert {Path(name).suffix for name in names} >= {".csv", ".json", ".jsonl"}, names
+    for name in names:
+        assert set(_exported(study.folder / name)) == set(now.results), name
+    for name in names:
+        if name.endswith(".jsonl"):
+            assert (study.folder / name).read_bytes().endswith(b"\n"), name
+
+
 def nothing_is_left_lying_about(now: Look) -> None:
     assert leftovers(now) == []
 
@@ -207,7 +219,9 @@ def _exported(file: Path) -> Iterator[tuple[str, str]]:
     with file.open(encoding="utf-8-sig", newline="") as text:
         if file.suffix == ".csv":
             records = csv.DictReader(text)
+        elif file.suffix == ".json":
+            records = json.load(text)
         else:
-            records = json.load(text) if file.suffix == ".json" else map(json.loads, text)
+            records = (json.loads(line) for line in text if line.endswith("\n"))
         for record in records:
             yield record["incident_id"], record["narrative_type"]

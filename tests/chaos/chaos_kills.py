@@ -85,7 +85,6 @@ def kill(bench: Bench, study: Study, phase: Phase, random: Random, *, n_missed: 
     before = look(study)
     in_vain = unrecorded(study, before)
     condition = phase.when(study, random)
-    bench.server.delay = phase.pace
     process = study.start(*random.choice(phase.words))
     deadline = time.monotonic() + _PATIENCE
     while not condition() and process.poll() is None:
@@ -95,7 +94,6 @@ def kill(bench: Bench, study: Study, phase: Phase, random: Random, *, n_missed: 
     killed_at = time.monotonic()
     process.kill()
     hit = process.wait() == -signal.SIGKILL
-    bench.server.delay = DELAY
     study.n_kills += hit
     bench.quiet()
     now = look(study)
@@ -104,7 +102,7 @@ def kill(bench: Bench, study: Study, phase: Phase, random: Random, *, n_missed: 
         phase.name,
         hit,
         max(0, unrecorded(study, now) - in_vain),
-        max(0, unrecorded_replies(study, now, killed_at - phase.pace) - in_vain),
+        max(0, unrecorded_replies(study, now, killed_at - DELAY) - in_vain),
     )
 
 

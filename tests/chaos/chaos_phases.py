@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from chaos_study import DELAY, Bench, Study
+from chaos_study import Bench, Study
 
 Condition = Callable[[], object]
 RUN = ("run", "study.yaml")
@@ -30,7 +30,6 @@ class Phase:
     even: bool = False
     by_size: bool = False
     by_life: bool = False
-    pace: float = DELAY  # seconds before each reply of the server
 
     def delay(self, bench: Bench, study: Study, random: Random) -> float:
         """Seconds to wait, once the condition holds."""
@@ -100,7 +99,7 @@ def export_is_written(study: Study, _random: Random) -> Condition:
 
 
 def export_grows(study: Study, _random: Random) -> Condition:
-    """`results.jsonl` is lengthened; before, a resume writes it anew."""
+    """`results.jsonl` is lengthened, at the end if not before; a resume begins it anew."""
     sizes: dict[int, int] = {}
 
     def longer() -> bool:
@@ -152,7 +151,7 @@ PHASES = (
         even=True,
         by_size=True,
     ),
-    Phase("results.jsonl grows", "nearly", export_grows, 0.01, words=GO_ON, pace=0.3),
+    Phase("results.jsonl grows", "nearly", export_grows, 0.01, words=GO_ON),
     Phase(
         "checkpoint export", "nearly", export_is_written, 0.2, words=GO_ON, even=True, by_size=True
     ),

@@ -1,7 +1,8 @@
-"""A file of JSON lines that grows with the results: old or new at any instant, never half.
+"""A file of JSON lines that grows with the results.
 
-It is written anew under a temporary name, or lengthened by whole lines in one piece. Whoever wrote
-it knows its size; a file that is not as it was left is written anew.
+It is written anew under a temporary name, or lengthened by whole lines in one piece; of the last
+one, a kill may leave half, since the kernel ends a write of a killed process at the end of a page.
+Whoever wrote it knows its size; a file that is not as it was left is written anew.
 """
 
 import os
