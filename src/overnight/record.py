@@ -271,7 +271,7 @@ class Recorder:
             for pause in group.pauses:
                 enter_pause(connection, keys.session_id, keys.experiment_key, pause)
             for moved in group.limits:
-                enter_limit(connection, keys.session_id, moved)
+                enter_limit(connection, keys.session_id, keys.experiment_key, moved)
             completed = self._completed + n_new
             tick = time.monotonic()
             self._owes_progress = self._owes_progress or n_results > 0

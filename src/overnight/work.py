@@ -314,7 +314,7 @@ def _meet(reply: Reply, parts: Parts) -> Fault | None:
         return Fault(ErrorCategory.UNKNOWN, objection, Blame.SETUP, reply=reply)
     meeting = identity.meet(reply.model, reply.system_fingerprint)
     if meeting.note is not None:
-        parts.emit(Said(meeting.note, warning=True))
+        parts.emit(Said(parts.hide(meeting.note), warning=True))
     if meeting.is_news:
         structured = parts.client.structured
         parts.recorder.meet(Peer(reply.model, reply.system_fingerprint, structured))

@@ -22,30 +22,34 @@ class LimitRow:
     rate: float | None  # answers per second since the point before
 
 
-def enter_limit(connection: Executes, session_id: int, moved: LimitMoved) -> None:
+def enter_limit(
+    connection: Executes, session_id: int, experiment_key: int, moved: LimitMoved
+) -> None:
     """Add a point to a session's path; a path that has become long is thinned out."""
     connection.exec_driver_sql(
-        "INSERT INTO limits (session_id, at, concurrency, rate) VALUES (?, ?, ?, ?)",
-        (session_id, as_text(moved.at), moved.limit, moved.rate),
+        "INSERT INTO limits (session_id, experiment_key, at, concurrency, rate)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (session_id, experiment_key, as_text(moved.at), moved.limit, moved.rate),
     )
     points = connection.exec_driver_sql(
-        "SELECT count(*) FROM limits WHERE session_id = ?", (session_id,)
+        "SELECT count(*) FROM limits WHERE experiment_key = ? AND session_id = ?",
+        (experiment_key, session_id),
     )
     if points.fetchone()[0] > MOST_POINTS:
         connection.exec_driver_sql(
             "DELETE FROM limits WHERE limit_id IN (SELECT limit_id FROM (SELECT limit_id,"
-            " row_number() OVER (ORDER BY limit_id) AS n FROM limits WHERE session_id = ?)"
+            " row_number() OVER (ORDER BY limit_id) AS n FROM limits"
+            " WHERE experiment_key = ? AND session_id = ?)"
             " WHERE n % 2 = 0 AND n > ? AND n <= ?)",
-            (session_id, _ENDS, MOST_POINTS - _ENDS),
+            (experiment_key, session_id, _ENDS, MOST_POINTS - _ENDS),
         )
 
 
 def limits_of(connection: Connection, experiment_key: int) -> list[LimitRow]:
     """The path of every session of an experiment, oldest first."""
     rows = connection.exec_driver_sql(
-        "SELECT l.session_id, l.at, l.concurrency, l.rate FROM limits l"
-        " JOIN run_sessions s ON s.session_id = l.session_id"
-        " WHERE s.experiment_key = ? ORDER BY l.limit_id",
+        "SELECT session_id, at, concurrency, rate FROM limits WHERE experiment_key = ?"
+        " ORDER BY limit_id",
         (experiment_key,),
     )
     return [LimitRow(*row) for row in rows]

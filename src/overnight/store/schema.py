@@ -182,10 +182,11 @@ limits = Table(
     metadata,
     Column("limit_id", Integer, primary_key=True),
     _key("session_id", "run_sessions.session_id"),
+    _key("experiment_key", "experiments.experiment_key"),
     Column("at", Text, nullable=False),
     Column("concurrency", Integer, nullable=False),
     Column("rate", Float),  # answers per second since the point before
-    Index("ix_limits_session", "session_id"),
+    Index("ix_limits_session", "experiment_key", "session_id"),
 )
 
 attempts = Table(

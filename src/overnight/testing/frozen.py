@@ -2,10 +2,12 @@
 
 import asyncio
 import selectors
+import time
 from collections.abc import Callable
 from typing import Any
 
 _LOOK = 0.005  # seconds of real time between two looks at whether other threads are done
+_LONGEST = 10.0  # seconds of real time that they are waited for
 
 
 class FrozenClock:
@@ -58,12 +60,17 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self, clock: FrozenClock) -> None:
         super().__init__()
         self._clock = clock
+        self._patience = _LONGEST
 
     def select(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - as the library has it
         if timeout is None or timeout <= 0:
             return super().select(timeout)
         events = super().select(0)
+        patient_until = time.monotonic() + self._patience
         while not events and self._clock.is_busy():
+            if time.monotonic() > patient_until:
+                self._patience = _LOOK  # who was busy for so long is not waited for any more
+                break
             events = super().select(_LOOK)
         if not events:
             self._clock.elapsed += timeout
