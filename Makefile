@@ -24,7 +24,7 @@ chaos: $(VENV)/dev ## kill the real command 300 times, check all after each (30 
 	@$(BIN)/python tests/chaos/chaos.py $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART))
 	@OVERNIGHT_KILLS=50 $(BIN)/python -m pytest tests/store/test_store_migration_kills.py
-	@$(BIN)/python tests/chaos/coverage.py
+	@$(BIN)/python tests/chaos/interval_coverage.py
 
 lint: $(VENV)/dev ## ruff, mypy and the order of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

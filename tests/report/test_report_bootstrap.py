@@ -116,8 +116,8 @@ def test_thousands_of_profiles_get_fewer_replicates():
 
 
 def test_the_simulation_of_coverage_runs(capsys):
-    """tests/chaos/coverage.py takes a minute and is not run here, but it must not rot."""
-    script = Path(__file__).resolve().parent.parent / "chaos" / "coverage.py"
+    """tests/chaos/interval_coverage.py takes a minute and is not run here, but it must not rot."""
+    script = Path(__file__).resolve().parent.parent / "chaos" / "interval_coverage.py"
     simulation = runpy.run_path(str(script), run_name="simulation")
     assert simulation["main"](2) in (0, 1)
     assert "PPI++, random" in capsys.readouterr().out
