@@ -1,9 +1,12 @@
 """Replies that are not what was asked for, and can be read without doubt."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from overnight import parse
 from overnight.domain.answer import DEFAULT_ANSWER, Answer, AnswerField, AnswerSpec
 from overnight.parse import Repair, read_answer
 
@@ -275,3 +278,13 @@ def test_a_cut_reply_may_go_on_after_the_answer_where_thinking_is_known_to_be_ov
 def test_names_that_differ_only_in_case_are_told_apart():
     spec = AnswerSpec((AnswerField("a", "integer"), AnswerField("A", "integer")))
     assert read("```{'a': 1, 'A': 2}```", spec).values == {"a": 1, "A": 2}
+
+
+def test_no_pattern_rests_on_what_python_before_3_11_5_matches_wrongly():
+    """A possessive group: gh-106052. `make test` may well run on a newer Python than the user's."""
+    folder = Path(parse.__file__).parents[1]
+    possessive_group = re.compile(r"\)(?:[*+?]|\{\d*,?\d*\})\+")
+    for file in folder.rglob("*.py"):
+        lines = file.read_text(encoding="utf-8").splitlines()
+        found = [line for line in lines if possessive_group.search(line) and "`" not in line]
+        assert not found, file

@@ -62,7 +62,7 @@ _JSON_BLANKS = " \t\r\n"
 _COMMA = re.compile(quoted.COMMA)
 _BARE = re.compile(  # a number of any length, or some words
     r"(?![,\uff0c}\]\[{\n\"\u201c\u201d`#]|//|/\*|\Z)[\-+.0-9eE]*+"
-    r"(?:(?!//|/\*)[^,\uff0c}\]\[{\n\"\u201c\u201d`#]){0,80}+"
+    r"(?>(?:(?!//|/\*)[^,\uff0c}\]\[{\n\"\u201c\u201d`#]){0,80})"
 )
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*+)(\.[0-9]++)?([eE][+-]?[0-9]++)?")
 _WORDS = {"true": True, "false": False, "null": None}

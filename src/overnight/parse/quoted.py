@@ -9,12 +9,17 @@ from typing import NamedTuple
 
 from overnight.parse.repairs import Repair
 
-# Possessive throughout, comments bounded: nothing here backtracks, so all of it is linear.
-BLANK = r"(?:\s++|//[^\n]{0,300}+|\#[^\n]{0,300}+|/\*(?:[^*]|\*(?!/)){0,300}+\*/)*+"
+# Repetition is possessive or atomic, and comments are bounded: nothing backtracks, all is linear.
+# A group is atomic, `(?>(?:ab)*)`, never possessive, `(?:ab)*+`, which Python matches wrongly
+# before 3.11.5 (gh-106052).
+BLANK = (
+    r"(?>(?:\s++|//[^\n]{0,300}+|\#[^\n]{0,300}+"
+    r"|/\*(?>(?:[^*]|\*(?!/)){0,300})\*/)*)"
+)
 OPENING = r"\"'`\u201c\u201d\u201e\u2018\u2019"  # every quote that may open a text
 QUOTED_KEY = (
-    r'(?:"(?:[^"\\\n]|\\.){0,200}+"'
-    r"|'(?:[^'\\\n]|\\.){0,200}+'"
+    r'(?:"(?>(?:[^"\\\n]|\\.){0,200})"'
+    r"|'(?>(?:[^'\\\n]|\\.){0,200})'"
     r"|`[^`\n]{0,200}+`"
     r"|[\u201c\u201d\u201e][^\u201c\u201d\n]{0,200}+[\u201c\u201d]"
     r"|[\u2018\u2019][^\u2018\u2019\n]{0,200}+[\u2018\u2019])"
@@ -47,7 +52,7 @@ _CLOSERS = {
     "\u2019": "\u2018\u2019",
 }
 _UP_TO = {
-    opener: re.compile(rf"[^{closers}\\]*+(?:\\.[^{closers}\\]*+)*+[{closers}]", re.DOTALL)
+    opener: re.compile(rf"[^{closers}\\]*+(?>(?:\\.[^{closers}\\]*+)*)[{closers}]", re.DOTALL)
     for opener, closers in _CLOSERS.items()
 }
 OPENERS = frozenset(_UP_TO)
