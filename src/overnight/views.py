@@ -107,6 +107,7 @@ def view_experiment(database: Database, experiment: Experiment) -> ExperimentVie
             total=summary.row["n_narratives_total"],
             answered=summary.n_results - n_errors,
             errors=n_errors,
+            copied=summary.n_copied,
         ),
         last_alive=from_text(last.last_seen_at) if last else None,
         pause=_open_pause(summary, owner),
@@ -132,6 +133,41 @@ def _open_pause(summary: Summary, owner: Owner | None) -> PauseRow | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Calls:
+    """What became of the calls that are on the ledger: made = answered + failed + lost + open."""
+
+    made: int
+    answered: int
+    failed: int
+    lost: int
+    open: int
+    is_alive: bool  # a process works on them
+
+    @property
+    def text(self) -> str:
+        """Each kind with what it means: 53 made = 47 answered + 3 failed (...) + ..."""
+        under_way = "under way" if self.is_alive else "under way when it died"
+        kinds = (
+            (self.failed, "failed (no answer, or none that could be read)"),
+            (self.lost, "lost (abandoned under way; they may have been paid for)"),
+            (self.open, f"open ({under_way}, or entered ahead)"),
+        )
+        others = "".join(f" + {n:,} {what}" for n, what in kinds if n)
+        return f"{self.made:,} made = {self.answered:,} answered{others}"
+
+
+def _calls(view: "ExperimentView") -> Calls | None:
+    """Sessions count the calls that have ended, in the transactions that end them."""
+    counted = {name: view.summary.unanswered.get(name, 0) for name in ("failed", "lost", "open")}
+    ended = sum(session.n_calls for session in view.summary.sessions)
+    made = ended + counted["open"]
+    if not made:
+        return None
+    answered = ended - counted["failed"] - counted["lost"]
+    return Calls(made, answered, **counted, is_alive=view.is_alive)
+
+
+@dataclass(frozen=True, slots=True)
 class StatusView:
     """One experiment in detail."""
 
@@ -146,6 +182,7 @@ class StatusView:
     prompt_tokens: int
     completion_tokens: int
     limits: list[LimitRow]  # how many calls at once were found to be right, in all sessions
+    calls: Calls | None = None  # None: none was made
 
     @property
     def concurrency_text(self) -> str | None:
@@ -183,6 +220,7 @@ def view_status(database: Database, experiment: Experiment) -> StatusView:
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         limits=limits,
+        calls=_calls(view),
     )
 
 
@@ -224,6 +262,7 @@ def view_json(view: ExperimentView) -> dict[str, Any]:
         "total": counts.total,
         "completed": counts.completed,
         "answered": counts.answered,
+        "copied": counts.copied,
         "errors": counts.errors,
         "remaining": counts.remaining,
     }

@@ -90,6 +90,7 @@ VIEW_KEYS = {
     "owner",
     "total",
     "completed",
+    "copied",
     "answered",
     "errors",
     "remaining",

@@ -22,7 +22,7 @@ from overnight.report.export import FORMATS, export
 FIXED_BEFORE = ["row_num", "incident_id", "narrative_type", "label", "gold", "case_gold"]
 FIXED_AFTER = [
     *("correct", "error_category", "error_message", "repaired", "attempt_count", "response_sec"),
-    *("processed_at", "prompt_tokens", "completion_tokens"),
+    *("processed_at", "prompt_tokens", "completion_tokens", "copied_from"),
 ]
 ALL_TYPES = AnswerSpec(
     (

@@ -11,6 +11,7 @@ from overnight.store.database import open_database
 from overnight.store.experiments import counts, find_experiment, get_experiment
 from overnight.store.ledger import close_lost
 from overnight.store.results import iterate_judgements, iterate_results, label_counts
+from overnight.store.reuse import BY_KEY, BY_TEXT, FILL_TEXTS, answered_texts
 from overnight.store.summary import summarize, token_sums
 
 N = 1200
@@ -95,6 +96,7 @@ QUERIES: dict[str, tuple[Callable[[World], object], list[str]]] = {
         [
             "results USING COVERING INDEX uq_result_per_exp_narrative (experiment_key=?)",
             "results USING COVERING INDEX ix_results_errors (experiment_key=?",
+            "results USING COVERING INDEX ix_results_copied (experiment_key=?",
             "attempts USING INDEX ix_attempts_unanswered (experiment_key=?)",
             "run_sessions USING INDEX ix_sessions_experiment (experiment_key=?)",
         ],
@@ -140,6 +142,31 @@ def test_a_hot_query_uses_its_indexes(seeded, name):
         assert step not in ("SCAN n", "SCAN r", "SCAN a"), steps
         assert "TEMP B-TREE FOR ORDER BY" not in step, steps
         assert "AUTOMATIC" not in step, steps
+
+
+def test_copying_answers_looks_each_narrative_up(seeded):
+    """Going through all answers once, for their texts, is meant."""
+    values = dict.fromkeys(
+        ("experiment", "dataset", "source", "source_dataset", "after", "last"), 1
+    )
+    with (
+        seeded.database.writer() as writer,
+        answered_texts(writer, seeded.key) as connection,
+    ):
+
+        def steps(sql, values):
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+            return [row[3] for row in plan.fetchall()]
+
+        for sql in (BY_KEY, BY_TEXT):
+            found = steps(sql, values)
+            assert "n USING INDEX ix_narratives_order (dataset_id=? AND row_num>?" in found[0]
+            assert all(step.startswith(("SEARCH", "CORRELATED")) for step in found), found
+        assert steps(FILL_TEXTS, (1,)) == [
+            "SEARCH r USING INDEX uq_result_per_exp_narrative (experiment_key=?)",
+            "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)",
+            "USE TEMP B-TREE FOR GROUP BY",
+        ]
 
 
 def test_finding_an_experiment_reads_no_results(seeded):

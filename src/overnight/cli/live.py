@@ -196,12 +196,13 @@ def _messages(event: Event) -> list[tuple[str, str | None]]:
         return [(event.message, "yellow" if event.warning else None)]
     if isinstance(event, SessionOpened):
         c = event.counts
+        copied = f", {c.copied:,} of them copied" if c.copied else ""
         again = f", {event.errors_again:,} errors to ask again" if event.errors_again else ""
         return [
             (f"{event.name}: {event.experiment_id}", "bold"),
             (
                 f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}), "
-                f"{c.errors:,} of them errors; {c.remaining:,} to go{again}, "
+                f"{c.errors:,} of them errors{copied}; {c.remaining:,} to go{again}, "
                 f"{event.concurrency or 'as many as the server takes'} at once",
                 None,
             ),

@@ -69,6 +69,14 @@ def run(
     config: ConfigFile,
     *,
     new: Annotated[bool, typer.Option("--new", help="A fresh experiment in any case.")] = False,
+    reuse: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="A new experiment that copies the answers of another one to the same requests, "
+            "and asks only what has changed.",
+        ),
+    ] = None,
     max_narratives: Annotated[
         int | None, typer.Option(min=1, help="In place of run.max_narratives.")
     ] = None,
@@ -87,7 +95,7 @@ def run(
     from overnight.commands.environment import asked_by
     from overnight.commands.run import run as command
 
-    asked = asked_by({} if new else os.environ)  # flags win
+    asked = asked_by({} if new or reuse else os.environ)  # flags win
     if asked.warning:
         warn(asked.warning)
     if asked.experiment_id:
@@ -116,6 +124,7 @@ def run(
             config,
             db=db,
             new=new,
+            reuse=reuse,
             max_narratives=max_narratives,
             concurrency=concurrency,
             backup=not no_backup,

@@ -109,6 +109,8 @@ def _status_rows(status: StatusView) -> list[list[str]]:
             f"{c.answered:,} answered, {c.errors:,} errors; {c.remaining:,} to go",
         ],
     ]
+    if c.copied:
+        rows.append(["copied", f"{c.copied:,} of the answers, from {row['reuse_of']}; no call"])
     if view.summary.errors:
         rows.append(["errors", named_counts(view.summary.errors)])
     if view.owner:
@@ -119,8 +121,8 @@ def _status_rows(status: StatusView) -> list[list[str]]:
             rows.append(["ETA", local_time(status.eta)])
     if view.last_alive:
         rows.append(["last progress", local_time(view.last_alive)])
-    if view.summary.unanswered:
-        rows.append(["calls not answered", named_counts(view.summary.unanswered)])
+    if calls := status.calls:
+        rows.append(["calls", calls.text])
     tokens = (status.prompt_tokens, status.completion_tokens)
     if any(tokens):
         rows.append(["tokens", f"{short_count(tokens[0])} in, {short_count(tokens[1])} out"])
@@ -142,7 +144,7 @@ def _status_rows(status: StatusView) -> list[list[str]]:
 def _session_rows(status: StatusView) -> list[list[str]]:
     view = status.view
     sessions = view.summary.sessions
-    rows = [["sessions", f"{len(sessions)}, {sum(s.n_calls for s in sessions):,} calls"]]
+    rows = [["sessions", f"{len(sessions)}"]]
     if status.concurrency_text:
         rows.append(["concurrency", status.concurrency_text])
     if status.worked:
@@ -159,6 +161,7 @@ def _status_json(status: StatusView) -> dict[str, Any]:
         **view_json(status.view),
         "errors_by_category": dict(status.view.summary.errors),
         "calls_not_answered": dict(status.view.summary.unanswered),
+        "calls": dataclasses.asdict(status.calls) if status.calls else None,
         "left_out": dict(status.left_out),
         "rate_per_sec": status.rate,
         "prompt_tokens": status.prompt_tokens,

@@ -31,6 +31,7 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
                 "status": experiment.status,
                 "total": c.total,
                 "remaining": c.remaining,
+                "copied": c.copied,
                 **metrics_json(found.metrics),
                 "evaluation": evaluation_json(found.evaluation),
             }
@@ -40,6 +41,9 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
     out.print(experiment.name, style="bold")
     if c.remaining:
         out.print(f"So far: {c.completed:,} of {c.total:,} have a result.", style="yellow")
+    if c.copied:
+        source = experiment.reuse_of or ""
+        out.print(f"{c.copied:,} of the answers are copied from {source[:8]}: same request.")
     out.print(table(narratives_table(found.metrics, found.evaluation)))
     _show_more(out, found.evaluation)
 

@@ -15,36 +15,64 @@ from overnight.store.database import Connection, Database
 from overnight.store.datasets import Dataset
 from overnight.store.experiments import (
     create_experiment,
+    find_experiment,
     get_experiment,
     namesakes,
     same_work,
 )
 from overnight.store.times import as_text
 
+_LIMIT = "run.max_narratives"
+
+
+def choose_source(database: Database, config: Config, name: str) -> Experiment:
+    """The experiment whose answers to the same requests are to be copied.
+
+    Raises RefusedError where it asks otherwise: then no request is the same. How many narratives
+    it covers does not matter.
+    """
+    source = find_experiment(database, name)
+    if differing := [name for name in _differing(source, config) if name != _LIMIT]:
+        raise RefusedError(
+            f"no answer of {source.experiment_id[:8]} ({source.name}) can be copied: its requests "
+            f"differ from those of {config.file} in {', '.join(differing)}"
+        )
+    return source
+
 
 def choose_experiment(
-    database: Database, config: Config, dataset: Dataset, *, new: bool, say: Handler
+    database: Database,
+    config: Config,
+    dataset: Dataset,
+    *,
+    new: bool,
+    reuse_of: Experiment | None = None,
+    say: Handler,
 ) -> tuple[Experiment, bool]:
     """The experiment to work on, and whether it was made just now.
 
-    Raises RefusedError where a new one would silently replace an unfinished one.
+    With `reuse_of`, the one that was begun to copy the answers of that, or a new one. Raises
+    RefusedError where a new one would silently replace an unfinished one.
     """
     if not new:
         with database.read() as connection:  # a stopped owner may be holding the right to write
-            found = _existing(connection, config, dataset)
+            found = _existing(connection, config, dataset, reuse_of)
         if found is not None:
             return found, False
     binding = binding_digest(config.values)
     with database.write() as connection:
-        found = None if new else _existing(connection, config, dataset)
+        found = None if new else _existing(connection, config, dataset, reuse_of)
         if found is not None:  # made by another process just now
             return found, False
         others = (
             []
-            if new
+            if new or reuse_of
             else namesakes(connection, config.written("experiment", "name"), _file(config))
         )
-        columns = _columns(config, dataset, binding)
+        columns = {
+            **_columns(config, dataset, binding),
+            "reuse_of": reuse_of and reuse_of.experiment_id,
+        }
         log_dir = folder_of(database, "logs/experiments", columns["experiment_id"])
         key = create_experiment(connection, {**columns, "log_dir": str(log_dir)})
     if others:
@@ -52,12 +80,18 @@ def choose_experiment(
     return get_experiment(database, key), True
 
 
-def _existing(connection: Connection, config: Config, dataset: Dataset) -> Experiment | None:
+def _existing(
+    connection: Connection, config: Config, dataset: Dataset, reuse_of: Experiment | None
+) -> Experiment | None:
     """The experiment that does this work already, if there is one."""
     same = same_work(connection, dataset.dataset_id, binding_digest(config.values))
+    if reuse_of is not None:
+        same = [one for one in same if one.reuse_of == reuse_of.experiment_id]
     if same:
         unfinished = [e for e in same if e.status is not Status.COMPLETED]
         return (unfinished or same)[0]
+    if reuse_of is not None:
+        return None
     for other in namesakes(connection, config.written("experiment", "name"), _file(config)):
         if _covers(other, config, dataset):
             return other
@@ -71,9 +105,9 @@ def _file(config: Config) -> str | None:
 
 def _covers(other: Experiment, config: Config, dataset: Dataset) -> bool:
     """Whether `other` is the same work, grown beyond the limit that the file still says."""
-    return _differences(other, config, dataset) == [
-        "run.max_narratives"
-    ] and other.n_total >= _covered(config, dataset)
+    return _differences(other, config, dataset) == [_LIMIT] and other.n_total >= _covered(
+        config, dataset
+    )
 
 
 def _covered(config: Config, dataset: Dataset) -> int:
@@ -91,7 +125,7 @@ def _told_apart(other: Experiment, config: Config, dataset: Dataset) -> str:
 def _refuse_to_replace(other: Experiment, config: Config, dataset: Dataset) -> None:
     """Raise RefusedError if starting anew would silently drop what `other` has begun."""
     differing = _differences(other, config, dataset)
-    is_pilot = differing == ["run.max_narratives"] and other.n_total < dataset.n_narratives
+    is_pilot = differing == [_LIMIT] and other.n_total < dataset.n_narratives
     if other.status is Status.COMPLETED and not is_pilot:
         return
     short = other.experiment_id[:8]
@@ -100,10 +134,12 @@ def _refuse_to_replace(other: Experiment, config: Config, dataset: Dataset) -> N
     if is_pilot:
         wanted = config.values.run.max_narratives or dataset.n_narratives
         grow, how = f" --max-narratives {wanted}", ""
+    copying = f" --reuse {short}" if set(differing) <= {_LIMIT, "data"} else ""
+    which = " that copies what is unchanged and asks the rest" if copying else ""
     raise RefusedError(
         f"{other.experiment_id} ({other.name}) is {state} and differs from this configuration in "
         f"{', '.join(differing)}. To go on with it{how}: overnight resume {short}{grow}. To begin "
-        f"a new experiment: overnight run {config.file} --new"
+        f"a new experiment{which}: overnight run {config.file}{copying or ' --new'}"
     )
 
 
@@ -116,13 +152,13 @@ def _differences(other: Experiment, config: Config, dataset: Dataset) -> list[st
 def _differing(other: Experiment, config: Config) -> list[str]:
     """The binding fields of the configurations that differ, by name."""
     try:
-        before = binding_fields(restore_config(other.stored_config, config.base).values)
+        restored = restore_config(other.stored_config, config.base).values
     except ConfigError:  # a variable that it uses is not set any more
         return ["a variable of the environment"]
-    after = binding_fields(config.values)
+    before, after = binding_fields(restored), binding_fields(config.values)
     names = [name for name in after if before[name] != after[name]]
-    if not names and other.binding_sha256 != binding_digest(config.values):
-        names = ["a variable of the environment"]  # it held something else at the start
+    if set(names) <= {_LIMIT} and other.binding_sha256 != binding_digest(restored):
+        names.append("a variable of the environment")  # it held something else at the start
     return names
 
 

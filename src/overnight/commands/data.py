@@ -82,7 +82,9 @@ def _refusal(changed: DataChanged, other: Experiment, config: Config) -> DataCha
     return DataChanged(
         f"{changed}; {short} ({other.name}), which is not finished, was started with it as it was\n"
         f"To go on with the stored narratives: overnight resume {short} --use-stored-data\n"
-        f"To begin a new experiment: overnight run {config.file} --new"
+        "To begin a new experiment that copies the answers to unchanged narratives and asks the "
+        f"rest: overnight run {config.file} --reuse {short}\n"
+        f"To begin one that asks all of them: overnight run {config.file} --new"
     )
 
 

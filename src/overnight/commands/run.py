@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from overnight.app import connected, make_client
-from overnight.commands.choose import choose_experiment
+from overnight.commands.choose import choose_experiment, choose_source
 from overnight.commands.data import find_data
 from overnight.commands.stint import RunResult, carry_out
 from overnight.config import Config, load_config, restore_config
@@ -28,6 +28,7 @@ def run(
     *,
     db: Path | str | None = None,
     new: bool = False,
+    reuse: str | None = None,
     max_narratives: int | None = None,
     concurrency: int | None = None,
     backup: bool = True,
@@ -36,17 +37,20 @@ def run(
 ) -> RunResult:
     """Run the experiment of a file: a new one, or the unfinished one of the same work.
 
-    Raises RefusedError where that would silently replace an unfinished experiment, DataChanged
-    where the data file is not what that was started with.
+    With `reuse`, a new one (or the one that was begun so) that copies the answers of an experiment
+    with this id to all requests that are the same. Raises RefusedError where that would silently
+    replace an unfinished experiment, or nothing could be copied; DataChanged where the data file
+    is not what that was started with.
     """
     stop = stop or StopRequest()
     with signals(stop):
         config = _overridden(load_config(config_file), max_narratives, concurrency)
         make_client(config, config.values.answer)  # what is wrong shows before anything is written
         with connected(db, Path(config_file), create=True, writes=handler) as database:
-            data = find_data(database, config, new=new, say=handler)
+            source = choose_source(database, config, reuse) if reuse else None
+            data = find_data(database, config, new=new or source is not None, say=handler)
             experiment, is_new = choose_experiment(
-                database, config, data.dataset, new=new, say=handler
+                database, config, data.dataset, new=new, reuse_of=source, say=handler
             )
             if experiment.status is Status.COMPLETED:
                 return _already_complete(database, experiment, config)

@@ -13,7 +13,15 @@ from overnight.errors import OvernightError, SupersededError
 from overnight.events import Handler, Said, SessionEnded, SessionOpened, broadcast
 from overnight.report.metrics import Metrics, measure
 from overnight.runlog import RunLog
-from overnight.session import Ending, Opening, Session, begin, end, give_up
+from overnight.session import (
+    Ending,
+    Opening,
+    Session,
+    begin,
+    end,
+    give_up,
+    with_copied_answers,
+)
 from overnight.store.database import Database
 from overnight.store.experiments import get_experiment
 from overnight.store.results import label_counts
@@ -54,7 +62,12 @@ def carry_out(
     log_file = folder_of(database, "logs/experiments", experiment.experiment_id) / "run.log"
     try:
         with RunLog(log_file, config.secrets) as log:
-            return _session(session, client, concurrency, broadcast((log, handler)), stop)
+            emit = broadcast((log, handler))
+            session = with_copied_answers(session, emit)
+            if session.counts.copied:  # the form in which they were asked for is known now
+                structured = _structured(session.experiment)
+                client = make_client(config, config.values.answer, structured)
+            return _session(session, client, concurrency, emit, stop)
     except SupersededError:
         give_up(session)
         raise

@@ -64,6 +64,10 @@ class Experiment:
     served_model: str | None  # fixed by the first answered call
     structured: str | None
     created_at: datetime
+    reuse_of: str | None = None  # id of the one whose answers to the same requests are copied
+    reused_rows: int = 0  # up to this row_num they have been
+    repeat_of: str | None = None  # id of the one of whose narratives this one asks a sample again
+    repeat_no: int | None = None  # 2, 3, ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Counts:
     total: int
     answered: int
     errors: int
+    copied: int = 0  # of the answered ones, those that another experiment had answered
 
     @property
     def completed(self) -> int:

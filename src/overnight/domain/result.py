@@ -34,5 +34,6 @@ class Result:
     processed_at: datetime  # UTC
     prompt_tokens: int | None
     completion_tokens: int | None
+    copied_from: str | None = None  # id of the experiment that had this answer already
     text: str | None = None
     raw_reply: str | None = None

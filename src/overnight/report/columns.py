@@ -47,6 +47,7 @@ _AFTER: tuple[tuple[str, Kind], ...] = (
     ("processed_at", "time"),
     ("prompt_tokens", "integer"),
     ("completion_tokens", "integer"),
+    ("copied_from", "string"),
 )
 _TEXTS = {"narrative_text": "text", "raw_response": "raw_reply"}
 _FIXED = frozenset(name for name, _ in (*_BEFORE, *_AFTER)) | _TEXTS.keys()

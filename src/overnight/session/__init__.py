@@ -1,6 +1,7 @@
 """A stint of work on an experiment: opened by one process, closed by it or by its successor."""
 
 from overnight.session.closing import cancel_crashed, end, give_up, metric_columns
+from overnight.session.copying import with_copied_answers
 from overnight.session.opening import begin, hold
 from overnight.session.state import Ending, Opening, Session
 
@@ -14,4 +15,5 @@ __all__ = [
     "give_up",
     "hold",
     "metric_columns",
+    "with_copied_answers",
 ]

@@ -51,6 +51,7 @@ def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Co
             end_session(connection, session.keys.session_id, str(ending.event), now)
             close_pauses(connection, key)
             runtime = runtime_of(connection, key)
+            called_for = counts.completed - counts.copied
             update_experiment(
                 connection,
                 key,
@@ -62,9 +63,7 @@ def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Co
                     "last_progress_update": as_text(now),
                     "end_time": as_text(now),
                     "total_runtime_sec": runtime,
-                    "avg_time_per_narrative_sec": (
-                        runtime / counts.completed if counts.completed else None
-                    ),
+                    "avg_time_per_narrative_sec": (runtime / called_for if called_for else None),
                 },
             )
         rescued.discard()

@@ -130,6 +130,8 @@ def _verified(database: Database, experiment: Experiment, how: Opening) -> Verif
             f"{experiment.experiment_id[:8]} --use-stored-data\n"
             "To go on with the same file in another place: name that in data.file, and type: "
             f"overnight resume {experiment.experiment_id[:8]} --config CONFIG\n"
+            "To begin a new experiment that copies the answers to unchanged narratives and asks "
+            f"the rest: overnight run CONFIG --reuse {experiment.experiment_id[:8]}\n"
             "To begin anew with another file: overnight run CONFIG --new"
         ) from None
 

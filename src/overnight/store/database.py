@@ -146,6 +146,19 @@ class Writer:
         with explained(self._path, patience), self._hot.transaction(patience) as connection:
             yield connection
 
+    @contextmanager
+    def scratch(self) -> Iterator[HotConnection]:
+        """The connection, with room for temporary tables on disk: they are gone at the end.
+
+        Outside a transaction of `write`: whoever fills such a table holds up nobody.
+        """
+        with explained(self._path):
+            self._hot.exec_driver_sql("PRAGMA temp_store = FILE")
+            try:
+                yield self._hot
+            finally:
+                self._hot.exec_driver_sql("PRAGMA temp_store = MEMORY")
+
 
 BeforeUpgrade = Callable[["Database"], None]
 Tell = Callable[[str], None]

@@ -17,7 +17,7 @@ from overnight.store.times import as_text, from_text
 _COLUMNS = (
     "experiment_key, experiment_id, experiment_name, status, status_reason, dataset_id,"
     " data_checksum, n_narratives_total, config_json, config_file, binding_sha256, served_model,"
-    " structured, created_at"
+    " structured, created_at, reuse_of, coalesce(reused_rows, 0), repeat_of, repeat_no"
 )
 
 
@@ -37,6 +37,10 @@ def _experiment(row: Sequence[Any]) -> Experiment:
         served_model=row[11],
         structured=row[12],
         created_at=from_text(row[13]),
+        reuse_of=row[14],
+        reused_rows=row[15],
+        repeat_of=row[16],
+        repeat_no=row[17],
     )
 
 
@@ -129,11 +133,11 @@ def list_experiments(
 
 
 def same_work(connection: Connection, dataset_id: int, binding: str) -> list[Experiment]:
-    """Experiments over this dataset with these binding fields, newest first."""
+    """Experiments over this dataset with these binding fields, newest first; no repetitions."""
     rows = connection.execute(
         text(
             f"SELECT {_COLUMNS} FROM experiments WHERE dataset_id = :dataset"
-            " AND binding_sha256 = :binding ORDER BY experiment_key DESC"
+            " AND binding_sha256 = :binding AND repeat_of IS NULL ORDER BY experiment_key DESC"
         ),
         {"dataset": dataset_id, "binding": binding},
     )
@@ -141,11 +145,11 @@ def same_work(connection: Connection, dataset_id: int, binding: str) -> list[Exp
 
 
 def namesakes(connection: Connection, name: str, config_file: str | None) -> list[Experiment]:
-    """Experiments of this name or from this configuration file, newest first."""
+    """Experiments of this name or from this configuration file, newest first; no repetitions."""
     rows = connection.execute(
         text(
-            f"SELECT {_COLUMNS} FROM experiments WHERE experiment_name = :name"
-            " OR (config_file IS NOT NULL AND config_file = :file)"
+            f"SELECT {_COLUMNS} FROM experiments WHERE repeat_of IS NULL"
+            " AND (experiment_name = :name OR (config_file IS NOT NULL AND config_file = :file))"
             " ORDER BY experiment_key DESC"
         ),
         {"name": name, "file": config_file},
@@ -217,11 +221,12 @@ def counts_in(connection: Connection, experiment_key: int, n_total: int) -> Coun
         text(
             "SELECT (SELECT count(*) FROM results WHERE experiment_key = :key),"
             " (SELECT count(*) FROM results WHERE experiment_key = :key"
-            " AND error_category IS NOT NULL)"
+            " AND error_category IS NOT NULL),"
+            " (SELECT count(*) FROM results WHERE experiment_key = :key AND copied IS NOT NULL)"
         ),
         {"key": experiment_key},
     ).one()
-    return Counts(total=n_total, answered=row[0] - row[1], errors=row[1])
+    return Counts(total=n_total, answered=row[0] - row[1], errors=row[1], copied=row[2])
 
 
 def fix_peer(

@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
-from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION, VIEWS, limits, metadata, pauses
+from overnight.store.schema import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    VIEWS,
+    limits,
+    members,
+    metadata,
+    pauses,
+)
 
 FROM_R = -1  # in the place of a version: a database of the earlier R implementation
 # Tables that may have columns of an older program, and the view that shows them too.
@@ -70,6 +78,14 @@ def _from_1(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE run_sessions ADD COLUMN stop_asked_by TEXT")
     pauses.create(connection)
     limits.create(connection)
+    members.create(connection)
+    for column in ("reuse_of TEXT", "reused_rows INTEGER", "repeat_of TEXT", "repeat_no INTEGER"):
+        connection.exec_driver_sql(f"ALTER TABLE experiments ADD COLUMN {column}")
+    connection.exec_driver_sql("ALTER TABLE results ADD COLUMN copied INTEGER")
+    connection.exec_driver_sql(
+        "CREATE INDEX ix_results_copied ON results (experiment_key, copied)"
+        " WHERE copied IS NOT NULL"
+    )
     connection.exec_driver_sql(
         "UPDATE run_sessions SET runtime_sec = max(0.0, round((julianday(coalesce(ended_at,"
         " last_seen_at, started_at)) - julianday(started_at)) * 86400.0, 3))"

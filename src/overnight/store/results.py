@@ -22,7 +22,10 @@ _PAGE_SIZE = 1000
 _COLUMNS = """
            n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.output_json,
            r.primary_value, r.error_category, r.error_message, r.repaired, r.attempt_count,
-           r.response_sec, r.processed_at, r.prompt_tokens, r.completion_tokens"""
+           r.response_sec, r.processed_at, r.prompt_tokens, r.completion_tokens,
+           CASE WHEN r.copied IS NOT NULL THEN
+             (SELECT e.reuse_of FROM experiments e WHERE e.experiment_key = r.experiment_key)
+           END"""
 _PAGE = f"""
     SELECT {_COLUMNS},
            {{text}}, {{raw}}
@@ -183,8 +186,9 @@ def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database 
         processed_at=from_text(row[12]),
         prompt_tokens=row[13],
         completion_tokens=row[14],
-        text=row[15],
-        raw_reply=row[16],
+        copied_from=row[15],
+        text=row[16],
+        raw_reply=row[17],
     )
 
 

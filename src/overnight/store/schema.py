@@ -130,8 +130,21 @@ experiments = Table(
     Column("served_model", Text),
     Column("structured", Text),
     Column("primary_type", Text),
+    Column("reuse_of", Text),  # experiment_id: answers to the same requests are copied from it
+    Column("reused_rows", Integer),  # ... and have been, up to this row_num
+    Column("repeat_of", Text),  # experiment_id: this one asks some of its narratives again
+    Column("repeat_no", Integer),  # 2, 3, ...; the experiment that is repeated counts as 1
     CheckConstraint("status IN ('running', 'completed', 'failed', 'cancelled')", name="ck_status"),
     Index("ix_experiments_created", "created_at"),
+)
+
+# Which narratives a repetition covers; any other experiment covers those up to its total.
+members = Table(
+    "members",
+    metadata,
+    Column("experiment_key", Integer, ForeignKey("experiments.experiment_key"), primary_key=True),
+    Column("narrative_id", Integer, ForeignKey("narratives.narrative_id"), primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 run_sessions = Table(
@@ -242,6 +255,7 @@ results = Table(
     Column("error_message", Text),
     Column("first_error_message", Text),
     Column("raw_response", Text),
+    Column("copied", Integer),  # 1: from experiments.reuse_of, without a call; else NULL
     CheckConstraint(
         "error_category IN ('api_error', 'rate_limit', 'parse_error', 'data_error', 'refusal',"
         " 'unknown')",
@@ -255,8 +269,16 @@ results = Table(
         sqlite_where=text("error_category IS NOT NULL"),
         postgresql_where=text("error_category IS NOT NULL"),
     ),
+    Index(
+        "ix_results_copied",
+        "experiment_key",
+        "copied",
+        sqlite_where=text("copied IS NOT NULL"),
+        postgresql_where=text("copied IS NOT NULL"),
+    ),
 )
 
+_COPIED_FROM = "CASE WHEN r.copied IS NOT NULL THEN e.reuse_of END AS copied_from"
 _COMPARED = "e.primary_type = 'boolean' AND r.primary_value IS NOT NULL"
 
 
@@ -286,7 +308,8 @@ VIEWS = {
                r.prompt_tokens + r.completion_tokens AS tokens_used,
                {_cell("is_true_positive", 1, 1)}, {_cell("is_true_negative", 0, 0)},
                {_cell("is_false_positive", 1, 0)}, {_cell("is_false_negative", 0, 1)},
-               r.output_json, r.repaired, r.primary_value, n.label, n.case_label, r.narrative_id
+               r.output_json, r.repaired, r.primary_value, n.label, n.case_label, r.narrative_id,
+               {_COPIED_FROM}
         FROM results r
         JOIN experiments e ON e.experiment_key = r.experiment_key
         JOIN narratives n ON n.narrative_id = r.narrative_id""",
@@ -298,12 +321,12 @@ VIEWS = {
         FROM attempts a
         JOIN experiments e ON e.experiment_key = a.experiment_key
         JOIN narratives n ON n.narrative_id = a.narrative_id""",
-    "v_results": """
+    "v_results": f"""
         SELECT e.experiment_id, e.experiment_name, e.model_name, n.dataset_id, n.row_num,
                n.incident_id, n.narrative_type, n.label, n.manual_flag_ind, n.manual_flag,
                r.primary_value, r.detected, r.confidence, r.indicators, r.rationale,
                r.output_json, r.error_category, r.error_message, r.attempt_count,
-               r.response_sec, r.processed_at
+               r.response_sec, r.processed_at, {_COPIED_FROM}
         FROM results r
         JOIN experiments e ON e.experiment_key = r.experiment_key
         JOIN narratives n ON n.narrative_id = r.narrative_id""",

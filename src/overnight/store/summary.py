@@ -21,6 +21,7 @@ class Summary:
     n_results: int
     errors: Mapping[str, int]  # results by error category
     unanswered: Mapping[str, int]  # calls by status: open, failed, lost
+    n_copied: int = 0  # of the results, those that another experiment had given
 
 
 def summarize(database: Database, experiment_key: int) -> Summary:
@@ -33,6 +34,10 @@ def summarize(database: Database, experiment_key: int) -> Summary:
         experiment = dict(row.one())
         n_results = connection.execute(
             text("SELECT count(*) FROM results WHERE experiment_key = :key"), key
+        ).scalar_one()
+        n_copied = connection.execute(
+            text("SELECT count(*) FROM results WHERE experiment_key = :key AND copied IS NOT NULL"),
+            key,
         ).scalar_one()
         errors = connection.execute(
             text(
@@ -57,16 +62,17 @@ def summarize(database: Database, experiment_key: int) -> Summary:
         n_results=int(n_results),
         errors={str(category): int(n) for category, n in errors},
         unanswered={str(status): int(n) for status, n in unanswered},
+        n_copied=int(n_copied),
     )
 
 
 def token_sums(database: Database, experiment_key: int) -> tuple[int, int]:
-    """Prompt and completion tokens of all results."""
+    """Prompt and completion tokens of all results that were called for, not copied."""
     with database.read() as connection:
         row = connection.execute(
             text(
                 "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0)"
-                " FROM results WHERE experiment_key = :key"
+                " FROM results WHERE experiment_key = :key AND copied IS NULL"
             ),
             {"key": experiment_key},
         ).one()

@@ -43,6 +43,10 @@ _OURS = {
         "served_model",
         "structured",
         "primary_type",
+        "reuse_of",
+        "reused_rows",
+        "repeat_of",
+        "repeat_no",
     },
     "narrative_results": {
         "output_json",
@@ -51,6 +55,8 @@ _OURS = {
         "label",
         "case_label",
         "narrative_id",
+        "copied",
+        "copied_from",
         "tokens_used",  # a sum here, and more than the sum where only it was stored
     },
 }

@@ -1,0 +1,128 @@
+"""Answers of another experiment, copied where the whole request is the same.
+
+Who calls this has seen that the two configurations shape answers alike; here the texts are matched.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from overnight.domain.experiment import Experiment
+from overnight.store.database import Database, Writer
+from overnight.store.experiments import fix_peer
+from overnight.store.hot import HotConnection
+from overnight.store.sessions import SignOfLife, fence
+from overnight.store.times import as_text
+
+_CHUNK = 5000  # narratives in one transaction
+_PATIENCE = 30.0  # seconds that one waits for a locked database
+
+# Whatever a result says, except of its errors (there are none) and of the calls made for it.
+_SAME = (
+    "primary_value",
+    "detected",
+    "confidence",
+    "indicators",
+    "rationale",
+    "reasoning_steps",
+    "output_json",
+    "repaired",
+    "raw_response",
+    "response_sec",
+    "processed_at",
+    "last_attempt_at",
+    "prompt_tokens",
+    "completion_tokens",
+)
+_INSERT = f"""
+    INSERT INTO results (experiment_key, narrative_id, attempt_count, copied, {", ".join(_SAME)})
+    SELECT :experiment, n.narrative_id, 0, 1, {", ".join(f"r.{name}" for name in _SAME)}
+    FROM narratives n
+    {{source}}
+    WHERE n.dataset_id = :dataset AND n.row_num > :after AND n.row_num <= :last
+      AND r.error_category IS NULL
+      AND NOT EXISTS (SELECT 1 FROM results o WHERE o.experiment_key = :experiment
+                                                AND o.narrative_id = n.narrative_id)"""
+# A narrative's own answer first: where texts repeat, each keeps the one that it was given.
+BY_KEY = _INSERT.format(
+    source="""
+    CROSS JOIN narratives s ON s.dataset_id = :source_dataset AND s.incident_id = n.incident_id
+      AND s.narrative_type = n.narrative_type AND s.text_sha256 = n.text_sha256
+    CROSS JOIN results r ON r.experiment_key = :source AND r.narrative_id = s.narrative_id"""
+)
+BY_TEXT = _INSERT.format(
+    source="""
+    CROSS JOIN temp.answered_texts t ON t.text_sha256 = n.text_sha256
+    CROSS JOIN results r ON r.result_id = t.result_id AND r.experiment_key = :source"""
+)
+_MAKE_TEXTS = (
+    "CREATE TABLE temp.answered_texts (text_sha256 BLOB PRIMARY KEY, result_id INTEGER NOT NULL)"
+    " WITHOUT ROWID"
+)
+FILL_TEXTS = """
+    INSERT INTO temp.answered_texts
+    SELECT s.text_sha256, min(r.result_id)
+    FROM results r CROSS JOIN narratives s ON s.narrative_id = r.narrative_id
+    WHERE r.experiment_key = ? AND r.error_category IS NULL
+    GROUP BY s.text_sha256"""
+_STILL_THERE = "SELECT 1 FROM experiments WHERE experiment_key = ? AND experiment_id = ?"
+_NOTE = """
+    UPDATE experiments
+    SET reused_rows = ?, n_narratives_completed = coalesce(n_narratives_completed, 0) + ?,
+        last_progress_update = ?
+    WHERE experiment_key = ?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """From where to where, and for which session."""
+
+    source: Experiment
+    target: Experiment
+    session_id: int
+    sign: Callable[[], SignOfLife]
+
+
+def copy_answers(database: Database, copying: Copying) -> None:
+    """Copy answers for narratives that have no result yet, a chunk in each transaction.
+
+    Each chunk notes how far it came: after a crash the next session goes on from there, and what
+    is there already is passed over. Errors are not copied. Memory stays flat: 40 bytes for each
+    text are needed on the disk meanwhile. Raises SupersededError.
+    """
+    target = copying.target
+    with database.writer() as writer, answered_texts(writer, copying.source.experiment_key):
+        for after in range(target.reused_rows, target.n_total, _CHUNK):
+            last = min(after + _CHUNK, target.n_total)
+            with writer.write(_PATIENCE) as connection:
+                _copy_chunk(connection, copying, after, last)
+
+
+@contextmanager
+def answered_texts(writer: Writer, experiment_key: int) -> Iterator[HotConnection]:
+    """A temporary table of the texts that an experiment has answered, with the first answer."""
+    with writer.scratch() as connection:
+        connection.exec_driver_sql(_MAKE_TEXTS)
+        connection.exec_driver_sql(FILL_TEXTS, (experiment_key,))
+        yield connection
+
+
+def _copy_chunk(connection: HotConnection, copying: Copying, after: int, last: int) -> None:
+    source, target, sign = copying.source, copying.target, copying.sign()
+    fence(connection, copying.session_id, sign)
+    there = (source.experiment_key, source.experiment_id)
+    if connection.exec_driver_sql(_STILL_THERE, there).fetchone() is None:
+        return  # purged meanwhile
+    values = {
+        "experiment": target.experiment_key,
+        "dataset": target.dataset_id,
+        "source": source.experiment_key,
+        "source_dataset": source.dataset_id,
+        "after": after,
+        "last": last,
+    }
+    n = sum(connection.exec_driver_sql(insert, values).rowcount for insert in (BY_KEY, BY_TEXT))
+    if n:  # from now on the same model must answer
+        fix_peer(connection, target.experiment_key, source.served_model, source.structured)
+    note = (last, n, as_text(sign.now), target.experiment_key)
+    connection.exec_driver_sql(_NOTE, note)

@@ -1,0 +1,249 @@
+"""A corrected data file costs only what has changed: the other answers are copied."""
+
+import csv
+from collections import Counter
+
+import pytest
+
+from overnight.commands.doctor import doctor
+from overnight.commands.results import results
+from overnight.commands.resume import Changes, resume
+from overnight.commands.status import status
+from overnight.domain.experiment import Status
+from overnight.errors import DataChanged, RefusedError, UnknownExperiment
+from overnight.store import reuse
+from overnight.testing import Scripted, keyword_script
+from overnight.views import view_json
+
+ANSWERS = (
+    "incident_id, narrative_type, detected, confidence, indicators, rationale, output_json,"
+    " error_occurred, error_category, raw_response"
+)
+
+
+def correct(study, *, n=3):
+    """Correct the first `n` texts, leave one narrative out, and add one."""
+    file = study.folder / "narratives.csv"
+    with file.open(newline="", encoding="utf-8") as source:
+        head, *rows = csv.reader(source)
+    for row in rows[:n]:
+        row[2] = row[2].replace("invented", "invented and corrected")
+    with file.open("w", newline="", encoding="utf-8") as out:
+        csv.writer(out).writerows([head, *rows[:-1], ["new", "cme", "Case new is invented.", "0"]])
+
+
+def answers(study, experiment_id):
+    return study.query(
+        f"SELECT {ANSWERS} FROM narrative_results WHERE experiment_id = ? ORDER BY 1, 2",
+        experiment_id,
+    )
+
+
+def said(study) -> str:
+    return "\n".join(getattr(event, "message", "") for event in study.events)
+
+
+@pytest.fixture
+def corrected(study, server):
+    """A completed study of 20 whose data file has been corrected since, at no calls so far."""
+    study.data(20).configure(server.url)
+    study.first = study.run().experiment_id
+    correct(study)
+    server.calls.clear()
+    study.events.clear()
+    return study
+
+
+def test_only_what_has_changed_is_asked_and_the_result_equals_a_full_run(
+    corrected, server, make_study
+):
+    result = corrected.run(reuse=corrected.first)
+    assert (result.status, result.counts.copied) == (Status.COMPLETED, 16)
+    assert len(server.calls) == 4
+
+    whole = make_study("whole")
+    (whole.folder / "narratives.csv").write_bytes(
+        (corrected.folder / "narratives.csv").read_bytes()
+    )
+    whole.configure(server.url)
+    assert answers(corrected, result.experiment_id) == answers(whole, whole.run().experiment_id)
+
+
+def test_a_copied_answer_made_no_call_and_every_account_says_so(corrected):
+    result = corrected.run(reuse=corrected.first)
+    new = result.experiment_id
+    rows = corrected.query(
+        "SELECT copied_from, count(*), sum(attempt_count) FROM narrative_results"
+        " WHERE experiment_id = ? GROUP BY 1 ORDER BY 1",
+        new,
+    )
+    assert rows == [(None, 4, 4), (corrected.first, 16, 0)]
+    assert corrected.query(
+        "SELECT count(*) FROM v_results WHERE experiment_id = ? AND copied_from = ?",
+        new,
+        corrected.first,
+    ) == [(16,)]
+    assert corrected.query(
+        "SELECT count(*) FROM narrative_attempts WHERE experiment_id = ?", new
+    ) == [(4,)]
+    assert corrected.query(
+        "SELECT n_calls, n_results FROM run_sessions WHERE experiment_id = ?", new
+    ) == [(4, 4)]
+    found = status(new, db=corrected.database)
+    json = view_json(found.view)
+    assert (json["answered"], json["copied"], json["remaining"]) == (20, 16, 0)
+    assert found.completion_tokens == sum(
+        tokens
+        for (tokens,) in corrected.query(
+            "SELECT completion_tokens FROM narrative_attempts WHERE experiment_id = ?", new
+        )
+    )
+    copied = Counter(r.copied_from for r in results(new, db=corrected.database))
+    assert copied == {corrected.first: 16, None: 4}
+    assert doctor(db=corrected.database).is_fine
+    assert "16 answers are copied" in said(corrected)
+
+
+def test_a_crash_while_copying_is_no_matter(corrected, server, monkeypatch):
+    monkeypatch.setattr(reuse, "_CHUNK", 5)
+    copy, calls = reuse._copy_chunk, []
+
+    def dies(connection, copying, after, last):
+        copy(connection, copying, after, last)
+        calls.append(last)
+        if last == 15:
+            raise KeyboardInterrupt  # within the transaction of the third chunk
+
+    monkeypatch.setattr(reuse, "_copy_chunk", dies)
+    with pytest.raises(KeyboardInterrupt):
+        corrected.run(reuse=corrected.first)
+    n = "SELECT count(*) FROM results WHERE copied IS NOT NULL"
+    assert corrected.value(n) == 7  # two chunks of five, of which three texts are corrected
+    assert server.calls == []
+
+    monkeypatch.setattr(reuse, "_copy_chunk", copy)
+    result = corrected.run(reuse=corrected.first)  # the same command
+    assert (result.status, result.counts.copied) == (Status.COMPLETED, 16)
+    assert len(server.calls) == 4
+    assert corrected.value("SELECT count(*) FROM experiments") == 2
+
+
+@pytest.mark.parametrize("how", ["run", "resume"])
+def test_any_command_that_goes_on_finishes_the_copying(corrected, server, monkeypatch, how):
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reuse, "_copy_chunk", dies)
+        with pytest.raises(KeyboardInterrupt):
+            corrected.run(reuse=corrected.first)
+    if how == "run":
+        result = corrected.run()
+    else:
+        result = resume("latest", db=corrected.database, handler=corrected.events.append)
+    assert (result.status, result.counts.copied, len(server.calls)) == (Status.COMPLETED, 16, 4)
+
+
+def test_the_same_command_again_makes_no_call(corrected, server):
+    corrected.run(reuse=corrected.first)
+    server.calls.clear()
+    assert corrected.run(reuse=corrected.first).already_complete
+    fresh = corrected.run(reuse=corrected.first, new=True)
+    assert (fresh.counts.copied, len(server.calls)) == (16, 4)
+
+
+def test_a_raised_limit_copies_further(corrected, server):
+    result = corrected.run(reuse=corrected.first, max_narratives=10)
+    assert (result.counts.copied, len(server.calls)) == (7, 3)
+    grown = resume(
+        "latest",
+        db=corrected.database,
+        changes=Changes(max_narratives=20),
+        handler=corrected.events.append,
+    )
+    assert (grown.status, grown.counts.copied, len(server.calls)) == (Status.COMPLETED, 16, 4)
+
+
+def test_errors_are_asked_anew(study, server):
+    server.script = lambda call: (
+        Scripted("nothing readable") if "Case 3 " in call.text else keyword_script(call)
+    )
+    study.data(10).configure(server.url)
+    first = study.run().experiment_id
+    server.script = keyword_script
+    server.calls.clear()
+    result = study.run(reuse=first)
+    assert (result.counts.copied, result.counts.errors, len(server.calls)) == (9, 0, 1)
+
+
+def test_texts_are_matched_whatever_their_ids_and_each_keeps_its_own_answer(study, server):
+    study.data(10).configure(server.url)
+    file = study.folder / "narratives.csv"
+    with file.open("a", newline="") as out:  # two narratives with one text, answered differently
+        csv.writer(out).writerows([["a", "le", "Same.", "1"], ["b", "le", "Same.", "0"]])
+    said_so = iter([0.25, 0.75])
+    server.script = lambda call: (
+        Scripted({"detected": True, "confidence": next(said_so), "indicators": [], "rationale": ""})
+        if "Same." in call.text
+        else keyword_script(call)
+    )
+    study.configure(server.url, run={"concurrency": 1})
+    first = study.run().experiment_id
+    file.write_text(file.read_text().replace("00000", "renamed-"))
+    server.calls.clear()
+    second = study.run(reuse=first)
+    assert (second.counts.copied, server.calls) == (12, [])
+    assert study.query(
+        "SELECT incident_id, confidence FROM narrative_results WHERE experiment_id = ?"
+        " AND incident_id IN ('a', 'b') ORDER BY 1",
+        second.experiment_id,
+    ) == [("a", 0.25), ("b", 0.75)]
+
+
+def test_another_request_is_refused_by_the_names_of_its_fields(corrected, server):
+    corrected.configure(server.url, prompt={"system_prompt": "Other."}, run={"seed": 7})
+    with pytest.raises(RefusedError, match=r"differ .* in prompt\.system_prompt, run\.seed$"):
+        corrected.run(reuse=corrected.first)
+    with pytest.raises(UnknownExperiment):
+        corrected.run(reuse="nothing")
+    assert corrected.value("SELECT count(*) FROM datasets") == 1
+    assert corrected.value("SELECT count(*) FROM experiments") == 1
+
+
+def test_the_model_must_be_the_one_whose_answers_were_copied(corrected, server):
+    def other(call):
+        made = keyword_script(call)
+        return Scripted(made.content, model="another")
+
+    server.script = other
+    result = corrected.run(reuse=corrected.first)
+    assert result.status is Status.FAILED
+    assert "now answers as 'another'" in result.reason
+    assert len(server.calls) <= 4
+    assert result.counts.answered == 16
+
+
+def test_changed_data_are_refused_with_the_cheapest_way_on(study, server):
+    study.data(10).configure(server.url)
+    first = study.run(max_narratives=5).experiment_id
+    correct(study, n=1)
+    study.events.clear()
+    with pytest.raises(DataChanged, match=f"--reuse {first[:8]}"):
+        resume(
+            first,
+            db=study.database,
+            changes=Changes(max_narratives=8),
+            handler=study.events.append,
+        )
+
+
+def test_the_source_may_be_gone_meanwhile(corrected, server, monkeypatch):
+    """Then what is not copied is asked."""
+
+    def gone(*_):
+        raise UnknownExperiment("gone")
+
+    monkeypatch.setattr("overnight.session.copying.find_experiment", gone)
+    result = corrected.run(reuse=corrected.first)
+    assert (result.status, result.counts.copied, len(server.calls)) == (Status.COMPLETED, 0, 20)
+    assert "is gone" in said(corrected)
