@@ -242,6 +242,8 @@ class _Progress:
     def paused(self, event: Event) -> None:
         """Remember the pause, so that every line of progress can say it."""
         if isinstance(event, Waiting):
+            if event.over_at is not None:
+                self._meter.rest(event.over_at - event.since)
             self._waiting = event if event.over_at is None else None
 
     def committed(self, ended: Sequence[Attempted]) -> None:
@@ -256,7 +258,9 @@ class _Progress:
             if one.final:
                 self._completed += 1
                 self._errors += isinstance(one.outcome, Fault)
-        self._meter.add(self._completed, self._heartbeat.beat())
+        now = self._heartbeat.beat()
+        if self._waiting is None:  # probes that fail are no slowness
+            self._meter.add(self._completed, now)
         self._emit(Committed(tuple(ended)))
 
     def eta_at(self, now: float) -> float | None:

@@ -30,9 +30,15 @@ class Meter:
 
     def __init__(self, completed: int, now: float) -> None:
         self._samples: deque[tuple[float, int]] = deque([(now, completed)])
+        self._rested = 0.0
+
+    def rest(self, seconds: float) -> None:
+        """For so long the server gave no answers: that is no slowness."""
+        self._rested += seconds
 
     def add(self, completed: int, now: float) -> None:
         """So many are completed now (seconds of work)."""
+        now -= self._rested
         newest, _ = self._samples[-1]
         if now - newest < 1.0 and len(self._samples) > 1:
             self._samples.pop()
@@ -75,6 +81,7 @@ class ExperimentView:
     last_alive: datetime | None
     pause: PauseRow | None  # that lasts right now
     summary: Summary
+    created_at: datetime
     is_alive: bool = False  # whether a process works on it
 
     @property
@@ -112,6 +119,7 @@ def view_experiment(database: Database, experiment: Experiment) -> ExperimentVie
         last_alive=from_text(last.last_seen_at) if last else None,
         pause=_open_pause(summary, owner),
         summary=summary,
+        created_at=experiment.created_at,
         is_alive=alive,
     )
 
@@ -380,6 +388,14 @@ def progress_line(p: Progressed) -> str:
     return (
         f"[PROGRESS] {p.completed:,}/{p.total:,} ({percent(p.completed, p.total)}) | "
         f"{rate_text(p.rate)} | {eta} | elapsed {duration(p.elapsed)} | errors {p.errors:,}"
+    )
+
+
+def last_line(p: Progressed) -> str:
+    """Where a run stood when it ended: nothing is to come, so no ETA and no next probe."""
+    return (
+        f"[PROGRESS] {p.completed:,}/{p.total:,} ({percent(p.completed, p.total)}) | "
+        f"{rate_text(p.rate)} | worked {duration(p.elapsed)} | errors {p.errors:,}"
     )
 
 

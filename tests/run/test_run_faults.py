@@ -62,6 +62,35 @@ def test_a_locked_database_is_waited_for_without_new_calls_and_nothing_is_lost(s
     assert study.query("SELECT DISTINCT status FROM narrative_attempts") == [("answered",)]
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_the_database_is_locked_takes_moments_and_loses_nothing(study, how):
+    """SLURM kills 30 s after SIGTERM; what cannot be recorded by then waits in a file."""
+
+    def script(call):
+        if len(server.calls) == 20:
+            holding.append(locked(study.database))
+            unlock.append(holding[0].__enter__())
+            since.append(time.monotonic())
+        return keyword_script(call)
+
+    holding, unlock, since = [], [], []
+    with scripted_server(script, delay=0.01) as server:
+        study.data(60).configure(server.url)
+        process = study.start("run", "study.yaml")
+        wait_until(lambda: since and time.monotonic() - since[0] > 1.5)
+        process.send_signal(how)
+        asked = time.monotonic()
+        _, err = process.communicate(timeout=30)
+        assert time.monotonic() - asked < 10
+        assert process.returncode == 128 + how
+        assert "that could not be recorded" in err
+        assert list(study.folder.glob(f"*{SUFFIX}"))
+        unlock[0]()
+        assert study.run().counts.answered == 60
+        assert len(server.calls) == 60  # every answer that was paid for counts
+    assert not list(study.folder.glob(f"*{SUFFIX}"))
+
+
 def test_what_cannot_be_recorded_for_too_long_is_kept_and_recorded_at_the_end(study, monkeypatch):
     monkeypatch.setattr(record, "PATIENCE", 1.0)
     modes: list[int] = []

@@ -25,6 +25,7 @@ from overnight.events import (
 from overnight.views import (
     clock,
     duration,
+    last_line,
     pause_text,
     percent,
     progress_line,
@@ -166,8 +167,8 @@ class _Lines:
             self._latest = event
             self._now_and_then(event)
         elif isinstance(event, SessionEnded):
-            if self._latest and self._latest.completed != self._shown:
-                self._print(self._latest)
+            if self._latest:
+                self._write(last_line(self._latest))
             self._say(event)
         else:
             self._say(event)
@@ -180,11 +181,14 @@ class _Lines:
 
     def _print(self, event: Progressed) -> None:
         self._shown_at, self._shown = time.monotonic(), event.completed
-        print(progress_line(event), file=sys.stderr, flush=True)  # noqa: T201 - the command line
+        self._write(progress_line(event))
 
     def _say(self, event: Event) -> None:
         for line, _ in _messages(event):
-            print(line, file=sys.stderr, flush=True)  # noqa: T201 - the command line
+            self._write(line)
+
+    def _write(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - the command line
 
     def close(self) -> None:
         pass

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from overnight.cli.live import Screen
 from overnight.cli.screen import (
@@ -26,7 +25,6 @@ from overnight.domain.narrative import LeftOut
 from overnight.domain.result import Result
 from overnight.report.columns import columns_of
 from overnight.views import (
-    ExperimentView,
     StatusView,
     duration,
     limit_json,
@@ -39,42 +37,6 @@ from overnight.views import (
 )
 
 _LONGEST_CELL = 40
-
-
-def show_list(views: Sequence[ExperimentView], *, as_json: bool) -> None:
-    """Experiments, a line each."""
-    if as_json:
-        show_json([view_json(view) for view in views])
-        return
-    if not views:
-        console().print("No experiment yet. overnight run CONFIG starts one.")
-        return
-    rows: list[list[str | Text]] = [
-        ["id", "name", "state", "done", "of", "errors", "last progress", "model"]
-    ]
-    for view in views:
-        c = view.counts
-        rows.append(
-            [
-                view.experiment_id[:8],
-                view.name,
-                _state(view),
-                f"{c.completed:,}",
-                f"{c.total:,}",
-                f"{c.errors:,}",
-                local_time(view.last_alive) if view.last_alive else "",
-                str(view.summary.row["model_name"]),
-            ]
-        )
-    console().print(table(rows, right=False))
-
-
-def _state(view: ExperimentView) -> str | Text:
-    """What has crashed stands out: nobody else says that something is to be done."""
-    if view.pause is not None:
-        return Text("running (paused)", style="bold yellow")
-    crashed = view.state == "running (crashed)"
-    return Text(view.state, style="bold red") if crashed else view.state
 
 
 def show_status(status: StatusView, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 import typer
+from rich.console import Console
 
 from overnight.cli.screen import console, table
 from overnight.commands.cleanup import Cleaned, last_progress
@@ -50,7 +51,7 @@ def show_cleaned(done: Cleaned) -> None:
     """What was deleted."""
     out = console()
     if not done.found:
-        out.print("No experiment has been abandoned for so long; nothing was deleted.")
+        _show_none(out, done)
         return
     for one in done.deleted:
         n, files = one.view.counts.completed, len(one.files)
@@ -59,6 +60,21 @@ def show_cleaned(done: Cleaned) -> None:
         )
     if done.deleted:
         out.print("Its narratives stay in the database; overnight purge ID deletes them too.")
+
+
+def _show_none(out: Console, done: Cleaned) -> None:
+    """What was looked for, and how to look for more."""
+    *others, last = done.statuses
+    which = f"{', '.join(others)} or {last}" if others else last
+    out.print(
+        f"No experiment that is {which} has been left alone for {done.older_than}; nothing was "
+        "deleted."
+    )
+    if done.n_younger:
+        were = "of these was" if done.n_younger == 1 else "of these were"
+        out.print(f"{done.n_younger:,} {were} worked on later; to look at them: --older-than 1h")
+    if "completed" not in done.statuses:
+        out.print("Completed ones are looked at only where asked for: --status completed")
 
 
 def ask_purge(asked: Purge, *, yes: bool) -> bool:

@@ -62,8 +62,13 @@ def _show_run(result: RunResult) -> None:
 def _show_complete(out: Console, result: RunResult) -> None:
     c = result.counts
     errors = f", {c.errors:,} of them errors" if c.errors else ""
-    out.print(f"\nCompleted: {c.completed:,} of {c.total:,}{errors}.", style="bold")
-    if result.metrics is not None:
+    copied = f", {c.copied:,} of them copied" if c.copied else ""
+    if not c.answered:
+        message = f"Completed, but there is NO ANSWER: all {c.errors:,} ended as errors."
+        out.print(f"\n{message}", style="bold red")
+    else:
+        out.print(f"\nCompleted: {c.completed:,} of {c.total:,}{copied}{errors}.", style="bold")
+    if result.metrics is not None and c.answered:
         show_metric_rows(out, result.metrics)
     if result.files:
         out.print("\nExported:")
@@ -73,6 +78,8 @@ def _show_complete(out: Console, result: RunResult) -> None:
     if c.errors:
         told = "What went wrong, and what can be done about it"
         out.print(f"\n{told}: {overnight} show {which} --errors", soft_wrap=True)
+    if not c.answered:
+        return
     out.print(f"\nThe answers: {overnight} show {which}", soft_wrap=True)
     out.print(f"A spreadsheet: {overnight} export {which} --format xlsx", soft_wrap=True)
 

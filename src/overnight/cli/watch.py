@@ -18,7 +18,7 @@ def list_(
     json_: Json = False,
 ) -> None:
     """What there is: every experiment, newest first."""
-    from overnight.cli.show import show_list
+    from overnight.cli.show_list import show_list
     from overnight.commands.list import list_ as command
 
     show_list(command(db=db, statuses=status or ()), as_json=json_)

@@ -1,5 +1,6 @@
 """Which experiment a configuration is about: one that is there, or a new one."""
 
+import json
 import socket
 import time
 import uuid
@@ -7,12 +8,12 @@ from typing import Any
 
 from overnight.app import folder_of
 from overnight.config import Config, restore_config
-from overnight.config.binding import binding_digest, binding_fields
+from overnight.config.binding import binding_digest, binding_fields, mapping_json
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import ConfigError, RefusedError
 from overnight.events import Handler, Said
 from overnight.store.database import Connection, Database
-from overnight.store.datasets import Dataset
+from overnight.store.datasets import Dataset, get_dataset
 from overnight.store.experiments import (
     create_experiment,
     find_experiment,
@@ -122,21 +123,47 @@ def _told_apart(other: Experiment, config: Config, dataset: Dataset) -> str:
     return f"a new experiment: it differs from {short} in {differing}, and asks all narratives"
 
 
+def refuse_other_data(database: Database, config: Config) -> None:
+    """Raise RefusedError if narratives that are not loaded yet would replace an unfinished work."""
+    with database.read() as connection:
+        others = namesakes(connection, config.written("experiment", "name"), _file(config))
+    for other in others:
+        if other.status is not Status.COMPLETED:
+            read_as = _mapping_keys(get_dataset(database, other.dataset_id), config) or ["data"]
+            raise _refusal(other, config, _differing(other, config) + read_as)
+
+
+def _mapping_keys(dataset: Dataset, config: Config) -> list[str]:
+    """In which keys of the data section a dataset was read otherwise than the file says."""
+    before = json.loads(dataset.mapping_json)
+    after = json.loads(mapping_json(config.values.data))
+    names = sorted({*before, *after})
+    return [f"data.{name}" for name in names if before.get(name) != after.get(name)]
+
+
 def _refuse_to_replace(other: Experiment, config: Config, dataset: Dataset) -> None:
     """Raise RefusedError if starting anew would silently drop what `other` has begun."""
     differing = _differences(other, config, dataset)
     is_pilot = differing == [_LIMIT] and other.n_total < dataset.n_narratives
     if other.status is Status.COMPLETED and not is_pilot:
         return
+    wanted = config.values.run.max_narratives or dataset.n_narratives
+    raise _refusal(other, config, differing, grown=wanted if is_pilot else None)
+
+
+def _refusal(
+    other: Experiment, config: Config, differing: list[str], *, grown: int | None = None
+) -> RefusedError:
+    """`grown`: to how many narratives it could be, without a new experiment."""
     short = other.experiment_id[:8]
     state = "completed" if other.status is Status.COMPLETED else "not finished"
     grow, how = "", " as it was started"
-    if is_pilot:
-        wanted = config.values.run.max_narratives or dataset.n_narratives
-        grow, how = f" --max-narratives {wanted}", ""
-    copying = f" --reuse {short}" if set(differing) <= {_LIMIT, "data"} else ""
-    which = " that copies what is unchanged and asks the rest" if copying else ""
-    raise RefusedError(
+    if grown is not None:
+        grow, how = f" --max-narratives {grown}", ""
+    same_requests = all(name == _LIMIT or name.startswith("data") for name in differing)
+    copying = f" --reuse {short}" if same_requests and grown is None else ""
+    which = " that copies the answers to unchanged narratives" if copying else ""
+    return RefusedError(
         f"{other.experiment_id} ({other.name}) is {state} and differs from this configuration in "
         f"{', '.join(differing)}. To go on with it{how}: overnight resume {short}{grow}. To begin "
         f"a new experiment{which}: overnight run {config.file}{copying or ' --new'}"

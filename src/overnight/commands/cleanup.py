@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +27,9 @@ class Cleaned:
 
     found: tuple[Removable, ...]
     deleted: tuple[Removable, ...] = ()
+    older_than: str = ""  # what was looked for
+    statuses: tuple[str, ...] = ()
+    n_younger: int = 0  # of these statuses, but worked on later than that
 
 
 def cleanup(
@@ -45,13 +48,15 @@ def cleanup(
     before = time.time() - _seconds(older_than)
     known = _known(statuses)
     with connected(db, writes=handler) as database:
-        found = tuple(_abandoned(database, known, before))
+        idle = _idle(database, known)
+        found = tuple(one for one in idle if _is_abandoned(one, before))
+        seen = Cleaned(found, (), older_than, known, len(idle) - len(found))
         if not found or not confirm(found):
-            return Cleaned(found)
+            return seen
         made = back_up(database, skip_unchanged=True)
         handler(Said(f"backup: {made.path}"))
         deleted = [one for one in found if _remove(database, one, handler)]
-        return Cleaned(found, tuple(deleted))
+        return replace(seen, deleted=tuple(deleted))
 
 
 def _seconds(duration: str) -> float:
@@ -71,14 +76,14 @@ def _known(statuses: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _abandoned(database: Database, statuses: Sequence[str], before: float) -> list[Removable]:
-    oldest = datetime.fromtimestamp(before, UTC)
+def _idle(database: Database, statuses: Sequence[str]) -> list[Removable]:
+    """Those of a status that nobody works on now."""
     found = (removable(database, one) for one in list_experiments(database, statuses))
-    return [
-        one
-        for one in found
-        if not one.view.is_alive and (one.half_deleted or last_progress(one) < oldest)
-    ]
+    return [one for one in found if not one.view.is_alive]
+
+
+def _is_abandoned(found: Removable, before: float) -> bool:
+    return found.half_deleted or last_progress(found) < datetime.fromtimestamp(before, UTC)
 
 
 def last_progress(found: Removable) -> datetime:

@@ -1,5 +1,6 @@
 """Which dataset a run is about: the file as it is, or what an earlier experiment has of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from overnight.config import Config
@@ -23,8 +24,17 @@ class Data:
     checksum: str
 
 
-def find_data(database: Database, config: Config, *, new: bool, say: Handler) -> Data:
+def find_data(
+    database: Database,
+    config: Config,
+    *,
+    new: bool,
+    say: Handler,
+    before_loading: Callable[[], None] = lambda: None,
+) -> Data:
     """The dataset that a run of this configuration works on; loaded if it is not there yet.
+
+    `before_loading` may refuse it: what nobody works on is not loaded.
 
     A file that was only saved anew is the dataset that an experiment of this name was started
     with, unless a `new` one is asked for. Raises DataChanged where the file has changed under
@@ -42,6 +52,7 @@ def find_data(database: Database, config: Config, *, new: bool, say: Handler) ->
             for note in verified.notes:
                 say(Said(note))
             return Data(dataset, verified.checksum)
+        before_loading()
     dataset = load_dataset(
         database,
         data,

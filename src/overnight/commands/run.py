@@ -4,7 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from overnight.app import connected, make_client
-from overnight.commands.choose import choose_experiment, choose_source
+from overnight.commands.choose import (
+    choose_experiment,
+    choose_source,
+    refuse_other_data,
+)
 from overnight.commands.data import find_data
 from overnight.commands.stint import RunResult, carry_out
 from overnight.config import Config, load_config, restore_config
@@ -48,7 +52,13 @@ def run(
         make_client(config, config.values.answer)  # what is wrong shows before anything is written
         with connected(db, Path(config_file), create=True, writes=handler) as database:
             source = choose_source(database, config, reuse) if reuse else None
-            data = find_data(database, config, new=new or source is not None, say=handler)
+            data = find_data(
+                database,
+                config,
+                new=new or source is not None,
+                say=handler,
+                before_loading=lambda: refuse_other_data(database, config),
+            )
             experiment, is_new = choose_experiment(
                 database, config, data.dataset, new=new, reuse_of=source, say=handler
             )

@@ -101,12 +101,12 @@ def verify(
             changes = compare(database, dataset, source)
     except DataError as error:
         raise DataChanged(
-            f"the data file {shown} has changed (stored {known[0]}) and cannot be read: {error}"
+            f"the data file {shown} has changed and cannot be read: {error} (stored {known[0]})"
         ) from None
     if not changes.same_texts:
         raise DataChanged(
-            f"the data file {shown} has changed (stored {known[0]}, now {source.checksum}): "
-            f"{changes}"
+            f"the data file {shown} has changed: {changes} "
+            f"(stored {known[0]}, now {source.checksum})"
         )
     return Verified(source.checksum, tuple(_adoption(changes, shown, known)))
 

@@ -4,7 +4,8 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from overnight._version import __version__
@@ -15,12 +16,14 @@ from overnight.domain.experiment import Event, Experiment, Status, Workload
 from overnight.errors import (
     AlreadyCompleted,
     DataChanged,
+    DataError,
     ExperimentOwned,
     OvernightError,
     RefusedError,
 )
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
+from overnight.ingest.source import checksum_of
 from overnight.record import SessionKeys
 from overnight.session.notes import changed_notes, dead_notes, retry_note, server_notes
 from overnight.session.state import METRIC_COLUMNS, Opening, Session
@@ -121,8 +124,12 @@ def _verified(database: Database, experiment: Experiment, how: Opening) -> Verif
     dataset = get_dataset(database, experiment.dataset_id)
     data = how.config.values.data
     known = tuple({experiment.data_checksum: 0, dataset.checksum: 0})
+    shown = how.config.secrets.hide(str(data.file))
+    if (moved := _moved(database, how.config, known)) is not None:
+        note = f"{shown} is not there any more; {moved} is the same file, and is used"
+        return Verified(experiment.data_checksum, (note,))
     try:
-        return verify(database, dataset, data, known, how.config.secrets.hide(str(data.file)))
+        return verify(database, dataset, data, known, shown)
     except DataChanged as changed:
         raise DataChanged(
             f"{changed}\n"
@@ -134,6 +141,27 @@ def _verified(database: Database, experiment: Experiment, how: Opening) -> Verif
             f"the rest: overnight run CONFIG --reuse {experiment.experiment_id[:8]}\n"
             "To begin anew with another file: overnight run CONFIG --new"
         ) from None
+
+
+def _moved(database: Database, config: Config, known: Sequence[str]) -> Path | None:
+    """The data file where its folder was moved with the database or the experiment file.
+
+    Only if its bytes are those that are known; whatever else lies there is none of our business.
+    """
+    file = config.values.data.file
+    if file.exists():
+        return None
+    folders = [database.path.resolve().parent]
+    names = [Path(file.name)]
+    if config.file is not None:
+        folders.append(config.file.resolve().parent)
+        if file.is_relative_to(config.file.parent):  # such as data/narratives.csv
+            names.insert(0, file.relative_to(config.file.parent))
+    for candidate in (folder / name for folder in folders for name in names):
+        with suppress(DataError):
+            if candidate.is_file() and checksum_of(candidate) in known:
+                return candidate
+    return None
 
 
 def _back_up(database: Database, say: Handler) -> None:

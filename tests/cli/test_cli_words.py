@@ -1,0 +1,211 @@
+"""What people read when something is not as they thought: in words that say what to do."""
+
+import csv
+import json
+import re
+import shutil
+
+import pytest
+
+from overnight.cli import show_list
+from overnight.cli.live import Screen, _Lines
+from overnight.commands.status import status
+from overnight.domain.experiment import Counts, Event
+from overnight.errors import RefusedError
+from overnight.events import Progressed, SessionEnded, Waiting
+from overnight.session import Ending
+from overnight.testing import Scripted, keyword_script
+from overnight.views import Meter
+from overnight.work import StopRequest
+
+
+def progressed(**values: object) -> Progressed:
+    told = {
+        "total": 100,
+        "completed": 20,
+        "errors": 1,
+        "rate": 2.0,
+        "eta": None,
+        "elapsed": 60.0,
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "in_flight": 0,
+        "concurrency": 4,
+    }
+    return Progressed(**{**told, **values})
+
+
+# --- how a run ends ------------------------------------------------------------------------------
+
+
+def test_the_last_line_of_a_stopped_run_has_no_eta_and_no_probe(capsys):
+    lines = _Lines()
+    lines.handle(progressed())
+    lines.handle(progressed(completed=30, waiting=Waiting(0.0, "it is gone", 1.0, 1)))
+    capsys.readouterr()
+    lines.handle(SessionEnded("failed", "stopped", Counts(100, 29, 1), 60.0))
+    assert (
+        capsys.readouterr().err == "[PROGRESS] 30/100 (30.0%) | 2.00/s | worked 1m 00s | errors 1\n"
+    )
+
+
+def test_a_pause_is_no_slowness():
+    meter = Meter(0, 0.0)
+    meter.add(100, 100.0)
+    meter.rest(500.0)
+    meter.add(200, 700.0)
+    assert meter.rate == 1.0
+
+
+def test_where_no_reply_could_be_read_that_is_said_and_there_are_no_figures(
+    overnight, study, server, monkeypatch
+):
+    monkeypatch.chdir(study.folder)
+    server.script = lambda _call: Scripted("nothing readable")
+    study.data(5).configure(server.url)
+    said = overnight("run", "study.yaml")
+    assert "Completed, but there is NO ANSWER: all 5 ended as errors." in said.out
+    assert "accuracy" not in said.out
+    assert "show" in said.out
+    assert "--errors" in said.out
+    assert "The answers:" not in said.out
+
+
+# --- status --------------------------------------------------------------------------------------
+
+
+def test_calls_add_up_and_say_what_became_of_them(overnight, study, server, monkeypatch):
+    monkeypatch.chdir(study.folder)
+    server.script = lambda call: (
+        Scripted("nothing readable") if "Case 3 " in call.text else keyword_script(call)
+    )
+    study.data(10).configure(server.url).run()
+    made = status("latest", db=study.database).calls
+    assert (made.made, made.answered, made.failed, made.lost, made.open) == (12, 9, 3, 0, 0)
+    line = "12 made = 9 answered + 3 failed (no answer, or none that could be read)"
+    assert line in overnight("status").out
+    assert json.loads(overnight("status", "--json").out)["calls"]["made"] == 12
+
+
+# --- list ----------------------------------------------------------------------------------------
+
+
+def test_list_tells_experiments_apart(overnight, done):
+    done.configure(done.url, prompt={"version": "v0.3.2", "system_prompt": "Other."})
+    done.run()
+    wide = overnight("list").out
+    for head in ("started", "config", "prompt", "model", "last progress"):
+        assert head in wide.splitlines()[0]
+    assert "study.yaml" in wide
+    assert "v0.3.2" in wide
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+@pytest.mark.usefixtures("done")
+def test_list_fits_the_terminal_and_drops_what_matters_least(overnight, monkeypatch, width):
+    monkeypatch.setattr(show_list, "console", lambda: Screen(width=width, color_system=None))
+    lines = overnight("list").out.splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= width
+    for head in ("id", "name", "state", "done"):
+        assert head in lines[0]
+    if width == 100:
+        for head in ("started", "config", "prompt"):
+            assert head in lines[0]
+
+
+# --- cleanup -------------------------------------------------------------------------------------
+
+
+def test_a_cleanup_that_finds_nothing_says_what_it_looked_for(
+    overnight, study, server, monkeypatch
+):
+    monkeypatch.chdir(study.folder)
+    stop = StopRequest()
+    server.script = lambda call: stop.ask(Ending(Event.FAIL, "by a test")) or keyword_script(call)
+    study.data(30).configure(server.url, run={"concurrency": 1}).run(stop=stop)
+    said = overnight("cleanup", "--yes").out
+    assert "nothing was deleted" in said
+    assert "running, failed or cancelled" in said
+    assert "for 7d" in said
+    assert "1 of these was worked on later" in said
+    assert "--older-than" in said
+    assert "--status completed" in said
+
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+def stopped(study, server, *, of=20):
+    """A study that was stopped after a few narratives."""
+    stop = StopRequest()
+
+    def script(call):
+        if len(server.calls) >= 5:
+            stop.ask(Ending(Event.FAIL, "stopped by a test"))
+        return keyword_script(call)
+
+    server.script = script
+    study.data(of).configure(server.url, run={"concurrency": 1})
+    result = study.run(stop=stop)
+    server.script = keyword_script
+    return result.experiment_id
+
+
+def test_changed_data_are_told_by_counts_first_and_checksums_after(study, server, overnight):
+    stopped(study, server)
+    file = study.folder / "narratives.csv"
+    file.write_text(file.read_text().replace("Case 3 ", "Case three "))
+    said = overnight("run", study.config).err
+    assert re.search(
+        r"has changed: 19 narratives unchanged, 1 edited, 0 missing, 0 new"
+        r" \(stored sha256:\w{64}, now sha256:\w{64}\)",
+        said,
+    )
+
+
+def test_another_mapping_is_refused_before_the_file_is_loaded(study, server):
+    stopped(study, server)
+    file = study.folder / "narratives.csv"
+    with file.open(newline="") as source:
+        head, *rows = csv.reader(source)
+    with file.open("w", newline="") as out:
+        csv.writer(out).writerows([[*head, "again"], *([*row, row[2]] for row in rows)])
+    columns = {"id": "incident_id", "text": {"le": "again"}}
+    study.configure(server.url, data={"columns": columns})
+    with pytest.raises(RefusedError, match=r"differs from this configuration in data\.columns"):
+        study.run()
+    assert study.value("SELECT count(*) FROM datasets") == 1
+
+
+def test_a_study_that_was_moved_finds_its_data_beside_the_database(
+    study, server, overnight, tmp_path
+):
+    stopped(study, server)
+    there = tmp_path / "moved"
+    there.mkdir()
+    for file in [
+        *study.folder.glob("overnight.db*"),
+        study.config,
+        study.folder / "narratives.csv",
+    ]:
+        shutil.move(file, there / file.name)
+    said = overnight("resume", "--db", there / "overnight.db")
+    assert said.code == 0, said.err
+    assert f"{study.folder / 'narratives.csv'} is not there any more" in said.err
+    assert f"{there / 'narratives.csv'}" in said.err
+
+
+def test_a_file_of_that_name_with_other_content_is_not_taken(study, server, overnight, tmp_path):
+    stopped(study, server)
+    there = tmp_path / "moved"
+    there.mkdir()
+    for file in study.folder.glob("overnight.db*"):
+        shutil.move(file, there / file.name)
+    (study.folder / "narratives.csv").unlink()
+    (there / "narratives.csv").write_text(
+        "incident_id,narrative_type,narrative_text\n1,cme,Other.\n"
+    )
+    said = overnight("resume", "--db", there / "overnight.db")
+    assert said.code == 3
+    assert "is missing" in said.err
