@@ -56,6 +56,12 @@ class StopRequest:
     signal: int | None = None
     finishing: bool = False  # the calls are over: what is left takes moments
     _changed: Callable[[], None] | None = None
+    _asked_at: float = 0.0  # monotonic
+
+    def is_overdue(self, seconds: float) -> bool:
+        """Whether somebody has waited longer than that for the end, or wants it at once."""
+        asked = self.ending is not None
+        return asked and (self.at_once or time.monotonic() - self._asked_at > seconds)
 
     @property
     def heard(self) -> bool:
@@ -65,6 +71,7 @@ class StopRequest:
     def ask(self, ending: Ending, *, signal_number: int | None = None) -> None:
         """Stop: the first time gently, the second time at once."""
         self.at_once = self.ending is not None
+        self._asked_at = self._asked_at or time.monotonic()
         self.ending = self.ending or ending
         self.signal = self.signal or signal_number
         if self._changed is not None:

@@ -1,6 +1,7 @@
 """What `run` and `resume` have in common: one session, from its opening to its results."""
 
 import contextlib
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from overnight.call.client import Client, Structured
 from overnight.commands.exports import Exports, file_columns
 from overnight.domain.concurrency import Bounds
 from overnight.domain.experiment import Counts, Event, Experiment, Status
-from overnight.errors import OvernightError, SupersededError
+from overnight.errors import DatabaseBusy, OvernightError, SupersededError, TerminatedError
 from overnight.events import Handler, Said, SessionEnded, SessionOpened, broadcast
 from overnight.report.metrics import Metrics, measure
 from overnight.runlog import RunLog
@@ -72,7 +73,9 @@ def carry_out(
         give_up(session)
         raise
     except BaseException as error:  # whatever it is: the row must say it, the lock must go
-        _end_badly(session, error)
+        _end_badly(session, error, stop)
+        if isinstance(error, DatabaseBusy):
+            _raise_for_signal(stop, error)
         raise
 
 
@@ -95,7 +98,13 @@ def _session(
     for note in session.notes:
         emit(note)
     ending, files = _work(session, client, concurrency, emit, stop)
-    counts = end(session, ending, file_columns(files, log_dir))
+    drain_sec = session.config.values.run.drain_sec
+    counts = end(
+        session,
+        ending,
+        file_columns(files, log_dir),
+        hurried=lambda: stop.is_overdue(drain_sec),
+    )
     done = get_experiment(session.database, session.keys.experiment_key)
     emit(
         SessionEnded(
@@ -151,11 +160,22 @@ def _structured(experiment: Experiment) -> Structured | None:
     return "none" if experiment.structured == "none" else None
 
 
-def _end_badly(session: Session, error: BaseException) -> None:
+def _end_badly(session: Session, error: BaseException, stop: StopRequest) -> None:
     """Leave the experiment as failed, with the reason; if even that fails, it has crashed."""
+    is_locked = isinstance(error, DatabaseBusy)
     if isinstance(error, KeyboardInterrupt):
         ending = Ending(Event.CANCEL, "stopped by Ctrl-C")
+    elif is_locked and stop.ending is not None:
+        ending = stop.ending
     else:
         ending = Ending(Event.FAIL, str(error) or type(error).__name__)
     with contextlib.suppress(OvernightError):
-        end(session, ending, {})
+        end(session, ending, {}, hurried=lambda: is_locked and stop.ending is not None)
+
+
+def _raise_for_signal(stop: StopRequest, error: DatabaseBusy) -> None:
+    """A run that was told to end ends as such, also where the database could not be written."""
+    if stop.signal == signal.SIGINT:
+        raise KeyboardInterrupt from error
+    if stop.signal == signal.SIGTERM:
+        raise TerminatedError(f"stopped by SIGTERM; {error}") from error

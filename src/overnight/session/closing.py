@@ -1,7 +1,7 @@
 """The end of a session: how it ended, with the metrics over all results."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from overnight.domain.answer import AnswerSpec
@@ -24,17 +24,24 @@ def give_up(session: Session) -> None:
     lock.release(session.database.path, session.keys.experiment_key)
 
 
-def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Counts:
+def end(
+    session: Session,
+    ending: Ending,
+    files: Mapping[str, str | None],
+    *,
+    hurried: Callable[[], bool] = lambda: False,
+) -> Counts:
     """Write how the session ended, with the metrics over all results; gives the lock back.
 
-    A session whose work is done while narratives remain ends as failed, never as completed.
+    A session whose work is done while narratives remain ends as failed, never as completed. A
+    locked database is waited for, less long where somebody is `hurried` (see `Database.write`).
     """
     key, now = session.keys.experiment_key, time.time()
     session.heartbeat.worked_on()  # large exports take their time
     spec = session.config.values.answer
     metrics = metric_columns(session.database, key, spec) if ending.event is Event.FINISH else {}
     try:
-        with session.database.write() as connection:
+        with session.database.write(hurried) as connection:
             fence(connection, session.keys.session_id, session.sign())
             rescued = read_in(
                 connection,

@@ -36,6 +36,8 @@ _PRAGMAS = (
     "secure_delete = ON",  # what is deleted is overwritten: narratives are sensitive
 )
 
+_ONE_TRY_MS = 1000  # for which SQLite waits for a lock without looking up
+
 
 class Database:
     """A SQLite database of ours. Every transaction is explicit and short."""
@@ -45,14 +47,20 @@ class Database:
         self._engine = _engine(path)
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, hurried: Callable[[], bool] = lambda: False) -> Iterator[Connection]:
         """One immediate transaction: all of it is committed at the end, or nothing.
 
-        Raises DatabaseBusy if another program keeps the database locked for too long; then
-        nothing of the block has been carried out.
+        Raises DatabaseBusy if another program keeps the database locked for too long, or for a
+        second when somebody is `hurried`; then nothing of the block has been carried out.
         """
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            yield connection
+        began = time.monotonic()
+        with (
+            explained(self.path, lambda: time.monotonic() - began),
+            self._engine.connect() as connection,
+        ):
+            _begin_immediate(connection, hurried)
+            yield connection  # when this raises, returning the connection rolls back
+            connection.exec_driver_sql("COMMIT")
 
     @contextmanager
     def remove(self) -> Iterator[Connection]:
@@ -74,14 +82,9 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view of the database, blocking nobody."""
-        with self._transaction("BEGIN") as connection:
-            yield connection
-
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
         with explained(self.path), self._engine.connect() as connection:
-            connection.exec_driver_sql(begin)
-            yield connection  # when this raises, returning the connection rolls back
+            connection.exec_driver_sql("BEGIN")
+            yield connection
             connection.exec_driver_sql("COMMIT")
 
     @contextmanager
@@ -143,7 +146,7 @@ class Writer:
 
         Raises DatabaseBusy if another program keeps the database locked for `patience` seconds.
         """
-        with explained(self._path, patience), self._hot.transaction(patience) as connection:
+        with explained(self._path, lambda: patience), self._hot.transaction(patience) as connection:
             yield connection
 
     @contextmanager
@@ -158,6 +161,27 @@ class Writer:
                 yield self._hot
             finally:
                 self._hot.exec_driver_sql("PRAGMA temp_store = MEMORY")
+
+
+def _begin_immediate(connection: Connection, hurried: Callable[[], bool]) -> None:
+    """Begin as soon as nobody else writes.
+
+    SQLite waits for a second at a time: a signal is heard in between.
+    """
+    deadline = time.monotonic() + PATIENCE
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_ONE_TRY_MS}")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                is_over = time.monotonic() > deadline or hurried()
+                if "locked" not in str(error.orig) or is_over:
+                    raise
+            else:
+                return
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
 
 
 BeforeUpgrade = Callable[["Database"], None]

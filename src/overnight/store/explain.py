@@ -2,7 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,17 +22,17 @@ PATIENCE = 30.0  # seconds to wait for a database that another program has locke
 
 
 @contextmanager
-def explained(path: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Turn what SQLite says into one sentence for the user."""
+def explained(path: Path, waited: Callable[[], float] = lambda: PATIENCE) -> Iterator[None]:
+    """Turn what SQLite says into one sentence for the user; `waited` for a lock, in seconds."""
     try:
         yield
     except DatabaseError as error:
-        raise _explanation(str(error.orig), path, patience) from error
+        raise _explanation(str(error.orig), path, waited()) from error
     except sqlite3.Error as error:
-        raise _explanation(str(error), path, patience) from error
+        raise _explanation(str(error), path, waited()) from error
 
 
-def _explanation(said: str, path: Path, patience: float) -> OvernightError:
+def _explanation(said: str, path: Path, waited: float) -> OvernightError:
     if "disk is full" in said or "disk I/O error" in said:
         return NoRoom(
             f"the disk that holds {path} is full or failing ({said}; {_room(path)} free); make "
@@ -40,7 +40,7 @@ def _explanation(said: str, path: Path, patience: float) -> OvernightError:
         )
     if "locked" in said or "busy" in said:
         return DatabaseBusy(
-            f"another program has held {path} locked for {patience:g} s; close it, then "
+            f"another program has held {path} locked for {waited:.0f} s; close it, then "
             "type the same command again"
         )
     if "readonly" in said or "unable to open" in said:
