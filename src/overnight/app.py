@@ -174,12 +174,15 @@ def wire(session: Session, client: Client, concurrency: Bounds, emit: Handler) -
         estimate=progress.eta_at,
         sign=session.sign,
     )
+    workload = session.workload
+    is_all = workload.remaining and workload.members is None
     plan = Plan(
         session.database,
         session.keys.experiment_key,
         experiment.dataset_id,
-        last=experiment.n_total if session.workload.remaining else 0,
-        errors=session.workload.errors,
+        last=experiment.n_total if is_all else 0,
+        errors=workload.errors,
+        members=workload.members or (),
     )
     flow = Flow(
         concurrency.most,

@@ -16,7 +16,8 @@ class Plan:
     """Narratives without a result, in file order, then errors to be asked again.
 
     Each narrative is handed out once. `last` is the greatest `row_num` that is to be done, 0 for
-    errors alone; `errors` are ids of narratives.
+    errors alone, and for a repetition, whose `members` have no result; `members` and `errors` are
+    ids of narratives.
     """
 
     database: Database
@@ -24,15 +25,17 @@ class Plan:
     dataset_id: int
     last: int
     errors: Sequence[int] = ()
+    members: Sequence[int] = ()
     _after: int = 0
     _errors_done: int = field(default=0)
+    _members_done: int = field(default=0)
 
     async def next_page(self) -> list[Job]:
         """The next narratives; empty when all have been handed out."""
         return await asyncio.to_thread(self._read_page)
 
     def _read_page(self) -> list[Job]:
-        return self._remaining() or self._error_rows()
+        return self._remaining() or self._member_rows() or self._error_rows()
 
     def _remaining(self) -> list[Job]:
         if self._after >= self.last:
@@ -48,6 +51,14 @@ class Plan:
             )
         self._after = page[-1].narrative.row_num if page else self.last
         return page
+
+    def _member_rows(self) -> list[Job]:
+        ids = self.members[self._members_done : self._members_done + PAGE_SIZE]
+        self._members_done += len(ids)
+        if not ids:
+            return []
+        with self.database.read() as connection:
+            return jobs_of(connection, self.experiment_key, ids, has_result=False)
 
     def _error_rows(self) -> list[Job]:
         ids = self.errors[self._errors_done : self._errors_done + PAGE_SIZE]

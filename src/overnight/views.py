@@ -85,6 +85,12 @@ class ExperimentView:
     is_alive: bool = False  # whether a process works on it
 
     @property
+    def repeat_text(self) -> str | None:
+        """Which repetition of what it is; None where it is none."""
+        of, no = self.summary.row["repeat_of"], self.summary.row["repeat_no"]
+        return None if of is None else f"repeat {no} of {of[:8]}"
+
+    @property
     def pause_text(self) -> str | None:
         """The pause in words; None while calls are answered."""
         pause = self.pause

@@ -209,3 +209,24 @@ def test_a_file_of_that_name_with_other_content_is_not_taken(study, server, over
     said = overnight("resume", "--db", there / "overnight.db")
     assert said.code == 3
     assert "is missing" in said.err
+
+
+# --- repetitions ---------------------------------------------------------------------------------
+
+
+def test_repetitions_are_shown_with_how_far_they_agree(overnight, done):
+    said = overnight("run", "study.yaml", "--repeat", 3, "--repeat-sample", 10)
+    assert said.code == 0
+    for line in ("share that flips", "0.000 [0.000, 0.278]", "Fleiss' kappa", "--repeats"):
+        assert line in said.out
+    assert f"study, repeat 3 of {done.id[:8]}" in overnight("list").out
+    assert "Asked again" in overnight("metrics").out
+    json_ = json.loads(overnight("metrics", "--json").out)
+    assert json_["repeated"]["consistency"]["flips"]["value"] == 0.0
+    vectors = json.loads(overnight("show", "--repeats", "--limit", 0, "--json").out)
+    assert [len(one["answers"]) for one in vectors] == [3] * 10
+    assert "answer 3" in overnight("show", "--repeats").out
+    repetition = done.value("SELECT experiment_id FROM experiments WHERE repeat_no = 2")
+    assert f"repeat 2 of {done.id[:8]}" in overnight("status", repetition).out
+    assert overnight("run", "study.yaml", "--repeat-sample", 10).code == 2
+    assert overnight("run", "study.yaml", "--repeat", 1).code == 2

@@ -19,6 +19,7 @@ from overnight.cli.options import (
     UseStored,
     app,
 )
+from overnight.errors import UsageError
 
 
 @app.command(rich_help_panel=RUN)
@@ -77,6 +78,18 @@ def run(
             "and asks only what has changed.",
         ),
     ] = None,
+    repeat: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            min=2,
+            help="Then ask a random sample of its narratives again, until each has K answers.",
+        ),
+    ] = None,
+    repeat_sample: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="How many narratives of it --repeat asks (200)."),
+    ] = None,
     max_narratives: Annotated[
         int | None, typer.Option(min=1, help="In place of run.max_narratives.")
     ] = None,
@@ -95,7 +108,9 @@ def run(
     from overnight.commands.environment import asked_by
     from overnight.commands.run import run as command
 
-    asked = asked_by({} if new or reuse else os.environ)  # flags win
+    if repeat_sample and not repeat:
+        raise UsageError("--repeat-sample needs --repeat K: how many answers for each narrative")
+    asked = asked_by({} if new or reuse or repeat else os.environ)  # flags win
     if asked.warning:
         warn(asked.warning)
     if asked.experiment_id:
@@ -119,6 +134,24 @@ def run(
             no_backup=no_backup,
             db=db,
         )
+    if repeat:
+        from overnight.cli.show_repeats import show_repeating
+        from overnight.commands.repeat import Again
+        from overnight.commands.repeat import repeat as repeat_command
+
+        with watched() as handler:
+            done = repeat_command(
+                config,
+                Again(repeat, repeat_sample),
+                db=db,
+                new=new,
+                reuse=reuse,
+                max_narratives=max_narratives,
+                concurrency=concurrency,
+                backup=not no_backup,
+                handler=handler,
+            )
+        raise typer.Exit(show_repeating(done, strict=strict))
     with watched() as handler:
         result = command(
             config,

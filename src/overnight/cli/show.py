@@ -64,6 +64,7 @@ def _status_rows(status: StatusView) -> list[list[str]]:
     reason = f" ({row['status_reason']})" if row["status_reason"] else ""
     rows = [
         ["id", view.experiment_id],
+        *([["repetition", view.repeat_text]] if view.repeat_text else []),
         ["state", (view.pause_text or view.state) + reason],
         [
             "done",

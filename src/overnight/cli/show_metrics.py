@@ -17,7 +17,8 @@ from overnight.report.evaluation_table import (
     sources_table,
 )
 from overnight.report.metrics import metrics_json
-from overnight.report.plain import evaluation_json
+from overnight.report.plain import evaluation_json, plain
+from overnight.report.repeats import retest_table
 
 
 def show_metrics(found: Evaluated, *, as_json: bool) -> None:
@@ -34,6 +35,7 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
                 "copied": c.copied,
                 **metrics_json(found.metrics),
                 "evaluation": evaluation_json(found.evaluation),
+                "repeated": plain(found.retest),
             }
         )
         return
@@ -41,10 +43,14 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
     out.print(experiment.name, style="bold")
     if c.remaining:
         out.print(f"So far: {c.completed:,} of {c.total:,} have a result.", style="yellow")
+    if experiment.repeat_of is not None:
+        out.print(f"Repetition {experiment.repeat_no} of {experiment.repeat_of[:8]}, a sample.")
     if c.copied:
         source = experiment.reuse_of or ""
         out.print(f"{c.copied:,} of the answers are copied from {source[:8]}: same request.")
     out.print(table(narratives_table(found.metrics, found.evaluation)))
+    if found.retest is not None:
+        show_section(out, "Asked again", retest_table(found.retest))
     _show_more(out, found.evaluation)
 
 

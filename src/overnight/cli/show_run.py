@@ -39,7 +39,7 @@ def show_run(result: RunResult, *, strict: bool = False) -> int:
     with suppress(OSError):
         _show_run(result)
         sys.stdout.flush()
-    return _exit_code(result, strict=strict)
+    return exit_code(result, strict=strict)
 
 
 def _show_run(result: RunResult) -> None:
@@ -96,7 +96,8 @@ def _show_stopped(out: Console, result: RunResult) -> None:
     out.print(f"  {this_command()} {verb} {which_experiment(result)}", soft_wrap=True)
 
 
-def _exit_code(result: RunResult, *, strict: bool) -> int:
+def exit_code(result: RunResult, *, strict: bool) -> int:
+    """What the command ends with."""
     if result.status is Status.CANCELLED:
         return _INTERRUPTED
     if result.status is Status.FAILED:

@@ -26,6 +26,10 @@ def show(
         tuple[str, str] | None,
         typer.Option(metavar="A B", help="Narratives that two experiments answer differently."),
     ] = None,
+    repeats: Annotated[
+        bool,
+        typer.Option("--repeats", help="What run --repeat was answered each time, flips first."),
+    ] = False,
     limit: Annotated[
         int | None,
         typer.Option(
@@ -45,6 +49,12 @@ def show(
 
         found = disagreements(*disagree, db=db, limit=_or_20(limit), with_text=with_text)
         show_disagreements(found, as_json=json_)
+        return
+    if repeats:
+        from overnight.cli.show_repeats import show_repeated
+        from overnight.commands.retest import repeated_answers
+
+        show_repeated(repeated_answers(name, db=db), limit=_or_20(limit), as_json=json_)
         return
     from overnight.cli.show import show_errors, show_left_out, show_results
 

@@ -71,7 +71,7 @@ def choose_experiment(
             else namesakes(connection, config.written("experiment", "name"), _file(config))
         )
         columns = {
-            **_columns(config, dataset, binding),
+            **columns_of(config, dataset, binding),
             "reuse_of": reuse_of and reuse_of.experiment_id,
         }
         log_dir = folder_of(database, "logs/experiments", columns["experiment_id"])
@@ -189,7 +189,7 @@ def _differing(other: Experiment, config: Config) -> list[str]:
     return names
 
 
-def _columns(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:
+def columns_of(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:
     """The row of a new experiment."""
     values, now = config.values, as_text(time.time())
     limit = values.run.max_narratives

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from overnight.commands.results import opened
+from overnight.commands.retest import retest_of
 from overnight.domain.experiment import Counts, Experiment
 from overnight.report.evaluation import Evaluation
 from overnight.report.evaluation import evaluate as figures_of
 from overnight.report.metrics import Metrics, measure
+from overnight.report.repeats import Retest
 from overnight.report.tally import tally
 from overnight.store.experiments import counts
 from overnight.store.results import iterate_judgements, label_counts
@@ -21,6 +23,7 @@ class Evaluated:
     counts: Counts
     metrics: Metrics
     evaluation: Evaluation
+    retest: Retest | None = None  # where it was repeated
 
 
 def evaluate(name: str = "latest", *, db: Path | str | None = None) -> Evaluated:
@@ -33,4 +36,5 @@ def evaluate(name: str = "latest", *, db: Path | str | None = None) -> Evaluated
             counts=counts(it.database, it.experiment),
             metrics=measure(counted, it.spec),
             evaluation=figures_of(seen),
+            retest=retest_of(it.database, it.experiment),
         )

@@ -147,6 +147,11 @@ def _grown(
     usable = get_dataset(database, experiment.dataset_id).n_narratives
     total = min(limit, usable)
     short = experiment.experiment_id[:8]
+    if experiment.repeat_of is not None:
+        raise RefusedError(
+            f"{short} repeats a sample of {experiment.n_total:,} narratives of "
+            f"{experiment.repeat_of[:8]}, which stays as it is"
+        )
     if total < experiment.n_total:
         raise RefusedError(
             f"the limit of {short} is {experiment.n_total:,} and can only be raised, not lowered "

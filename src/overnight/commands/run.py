@@ -66,7 +66,7 @@ def run(
                 return _already_complete(database, experiment, config)
             if not is_new:
                 handler(Said(f"going on with {experiment.experiment_id} ({experiment.name})"))
-                config = _as_started(experiment, config)
+                config = as_started(experiment, config)
             opening = Opening(config, loaded=data.checksum, backup=backup)
             try:
                 return carry_out(database, experiment, opening, handler=handler, stop=stop)
@@ -75,7 +75,7 @@ def run(
                 return _already_complete(database, experiment, config)
 
 
-def _as_started(experiment: Experiment, config: Config) -> Config:
+def as_started(experiment: Experiment, config: Config) -> Config:
     """The settings of the file, with what shapes answers as the experiment has it."""
     stored = with_binding_of(experiment.stored_config, config.stored)
     return replace(restore_config(stored, config.base), file=config.file)

@@ -96,6 +96,7 @@ class Workload:
 
     remaining: int
     errors: Sequence[int] = ()  # ids of narratives
+    members: Sequence[int] | None = None  # of a repetition: ids of those that remain
 
     @property
     def total(self) -> int:

@@ -33,6 +33,7 @@ from overnight.store.database import Database
 from overnight.store.datasets import get_dataset
 from overnight.store.experiments import counts_in, get_experiment, transition, update_experiment
 from overnight.store.ledger import close_lost
+from overnight.store.members import waiting_members
 from overnight.store.pauses import close_pauses
 from overnight.store.remaining import error_narratives
 from overnight.store.removal import BEING_DELETED
@@ -212,6 +213,9 @@ def _open(
         workload = Workload(
             remaining=0 if kind == "retry" else counts.remaining,
             errors=error_narratives(connection, key, how.retry) if how.retry else (),
+            members=None
+            if experiment.repeat_of is None or kind == "retry"
+            else waiting_members(connection, key),
         )
     rescued.discard()
     return Session(

@@ -40,6 +40,7 @@ class State:
     pid: int | None
     started_at: str | None
     last_seen_at: str | None
+    is_repetition: bool
 
     @property
     def remaining(self) -> int:
@@ -123,7 +124,7 @@ def states(connection: sqlite3.Connection) -> list[State]:
         " (SELECT count(*) FROM run_sessions o WHERE o.experiment_key = e.experiment_key"
         "   AND o.ended_at IS NULL),"
         " coalesce(s.api_url, e.api_url), s.host, s.pid, s.started_at,"
-        " coalesce(s.last_seen_at, s.started_at)"
+        " coalesce(s.last_seen_at, s.started_at), e.repeat_of IS NOT NULL"
         " FROM experiments e LEFT JOIN run_sessions s ON s.session_id ="
         "  (SELECT max(session_id) FROM run_sessions l WHERE l.experiment_key = e.experiment_key)"
         " ORDER BY e.experiment_key"
@@ -150,6 +151,14 @@ def datasets(connection: sqlite3.Connection) -> list[DatasetRows]:
 
 def remaining_rows(connection: sqlite3.Connection, state: State) -> int:
     """Narratives that an experiment covers and that have no result, counted as a run finds them."""
+    if state.is_repetition:
+        return _value(
+            connection,
+            "SELECT count(*) FROM members m WHERE m.experiment_key = ? AND NOT EXISTS (SELECT 1"
+            " FROM results r WHERE r.experiment_key = m.experiment_key"
+            " AND r.narrative_id = m.narrative_id)",
+            state.experiment_key,
+        )
     return _value(
         connection,
         "SELECT count(*) FROM narratives n WHERE n.dataset_id = ? AND n.row_num <= ? AND NOT EXISTS"
@@ -162,6 +171,14 @@ def remaining_rows(connection: sqlite3.Connection, state: State) -> int:
 
 def stray_results(connection: sqlite3.Connection, state: State) -> int:
     """Results of narratives that their experiment does not cover."""
+    if state.is_repetition:
+        return _value(
+            connection,
+            "SELECT count(*) FROM results r WHERE r.experiment_key = ? AND NOT EXISTS (SELECT 1"
+            " FROM members m WHERE m.experiment_key = r.experiment_key"
+            " AND m.narrative_id = r.narrative_id)",
+            state.experiment_key,
+        )
     return _value(
         connection,
         "SELECT count(*) FROM results r LEFT JOIN narratives n ON n.narrative_id = r.narrative_id"

@@ -14,14 +14,15 @@ from overnight.store.hot import Executes
 from overnight.store.texts import storable
 from overnight.store.times import as_text, from_text
 
-_COLUMNS = (
+COLUMNS = (
     "experiment_key, experiment_id, experiment_name, status, status_reason, dataset_id,"
     " data_checksum, n_narratives_total, config_json, config_file, binding_sha256, served_model,"
     " structured, created_at, reuse_of, coalesce(reused_rows, 0), repeat_of, repeat_no"
 )
 
 
-def _experiment(row: Sequence[Any]) -> Experiment:
+def experiment_of(row: Sequence[Any]) -> Experiment:
+    """The experiment of a row with these COLUMNS."""
     return Experiment(
         experiment_key=row[0],
         experiment_id=row[1],
@@ -64,22 +65,22 @@ def create_experiment(connection: Connection, values: Mapping[str, Any]) -> int:
 def find_experiment(database: Database, name: str) -> Experiment:
     """The experiment that the user means: an id, a unique beginning of one, or `latest`.
 
-    Raises UnknownExperiment, naming what is near.
+    The latest is the newest that repeats no other. Raises UnknownExperiment, naming what is near.
     """
     with database.read() as connection:
         if name == "latest":
-            where, values = "1", {}
+            where, values = "repeat_of IS NULL", {}
         else:
             where, values = "substr(experiment_id, 1, :n) = :id", {"id": name, "n": len(name)}
         rows = connection.execute(
             text(
-                f"SELECT {_COLUMNS} FROM experiments WHERE {where}"
+                f"SELECT {COLUMNS} FROM experiments WHERE {where}"
                 " ORDER BY experiment_key DESC LIMIT 4"
             ),
             values,
         ).all()
         if rows and (name == "latest" or len(rows) == 1 or rows[0][1] == name):
-            return _experiment(rows[0])
+            return experiment_of(rows[0])
         if rows:
             near = ", ".join(row[1] for row in rows)
             raise UnknownExperiment(f"{name!r} is the beginning of several ids: {near}")
@@ -110,10 +111,10 @@ def get_experiment(database: Database, experiment_key: int) -> Experiment:
     """The experiment with this key."""
     with database.read() as connection:
         row = connection.execute(
-            text(f"SELECT {_COLUMNS} FROM experiments WHERE experiment_key = :key"),
+            text(f"SELECT {COLUMNS} FROM experiments WHERE experiment_key = :key"),
             {"key": experiment_key},
         ).one()
-    return _experiment(row)
+    return experiment_of(row)
 
 
 def list_experiments(
@@ -122,39 +123,39 @@ def list_experiments(
     """Experiments, newest first; only those with one of `statuses` where any is given."""
     where = "WHERE status IN :statuses" if statuses else ""
     query = text(
-        f"SELECT {_COLUMNS} FROM experiments {where} ORDER BY experiment_key DESC LIMIT :limit"
+        f"SELECT {COLUMNS} FROM experiments {where} ORDER BY experiment_key DESC LIMIT :limit"
     )
     values: dict[str, Any] = {"limit": limit}
     if statuses:
         query = query.bindparams(bindparam("statuses", expanding=True))
         values["statuses"] = list(statuses)
     with database.read() as connection:
-        return [_experiment(row) for row in connection.execute(query, values)]
+        return [experiment_of(row) for row in connection.execute(query, values)]
 
 
 def same_work(connection: Connection, dataset_id: int, binding: str) -> list[Experiment]:
     """Experiments over this dataset with these binding fields, newest first; no repetitions."""
     rows = connection.execute(
         text(
-            f"SELECT {_COLUMNS} FROM experiments WHERE dataset_id = :dataset"
+            f"SELECT {COLUMNS} FROM experiments WHERE dataset_id = :dataset"
             " AND binding_sha256 = :binding AND repeat_of IS NULL ORDER BY experiment_key DESC"
         ),
         {"dataset": dataset_id, "binding": binding},
     )
-    return [_experiment(row) for row in rows]
+    return [experiment_of(row) for row in rows]
 
 
 def namesakes(connection: Connection, name: str, config_file: str | None) -> list[Experiment]:
     """Experiments of this name or from this configuration file, newest first; no repetitions."""
     rows = connection.execute(
         text(
-            f"SELECT {_COLUMNS} FROM experiments WHERE repeat_of IS NULL"
+            f"SELECT {COLUMNS} FROM experiments WHERE repeat_of IS NULL"
             " AND (experiment_name = :name OR (config_file IS NOT NULL AND config_file = :file))"
             " ORDER BY experiment_key DESC"
         ),
         {"name": name, "file": config_file},
     )
-    return [_experiment(row) for row in rows]
+    return [experiment_of(row) for row in rows]
 
 
 def transition(

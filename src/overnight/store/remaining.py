@@ -75,7 +75,13 @@ def error_narratives(
     return array("q", sorted(rows.scalars()))
 
 
-def jobs_of(connection: Connection, experiment_key: int, narrative_ids: Sequence[int]) -> list[Job]:
+def jobs_of(
+    connection: Connection,
+    experiment_key: int,
+    narrative_ids: Sequence[int],
+    *,
+    has_result: bool = True,
+) -> list[Job]:
     """These narratives, in the order of their ids, with what the ledger knows of them."""
     query = text(
         "SELECT narrative_id, row_num, incident_id, narrative_type, narrative_text"
@@ -84,7 +90,7 @@ def jobs_of(connection: Connection, experiment_key: int, narrative_ids: Sequence
     rows = connection.execute(query, {"ids": list(narrative_ids)}).all()
     jobs = _jobs(connection, experiment_key, rows)
     for job in jobs:
-        job.has_result = True
+        job.has_result = has_result
     return jobs
 
 

@@ -15,6 +15,7 @@ from overnight.domain.judgement import Judgement
 from overnight.domain.narrative import as_binary
 from overnight.domain.result import Result
 from overnight.store.database import Database
+from overnight.store.members import IS_MEMBER
 from overnight.store.times import from_text
 
 _PAGE_SIZE = 1000
@@ -119,18 +120,23 @@ _JUDGED = """
            r.confidence, r.error_category, r.result_id IS NOT NULL, n.text_sha256
     FROM narratives n
     LEFT JOIN results r ON r.experiment_key = :experiment AND r.narrative_id = n.narrative_id
-    WHERE n.dataset_id = :dataset AND n.row_num <= :total
+    WHERE n.dataset_id = :dataset AND {covered}
       AND (n.incident_id, n.narrative_type) > (:incident, :type)
     ORDER BY n.incident_id, n.narrative_type
     LIMIT :size"""
 
 
-def iterate_judgements(database: Database, experiment: Experiment) -> Iterator[Judgement]:
+def iterate_judgements(
+    database: Database, experiment: Experiment, *, among: Experiment | None = None
+) -> Iterator[Judgement]:
     """Every narrative that the experiment covers, those of a case together, ordered by key.
 
-    The order is that of Python's strings, too. A page per transaction, so memory stays flat.
+    With `among`, only those that this repetition covers. The order is that of Python's strings,
+    too. A page per transaction, so memory stays flat.
     """
-    query = text(_JUDGED)
+    sampled = among or experiment
+    is_sample = sampled.repeat_of is not None
+    query = text(_JUDGED.format(covered=IS_MEMBER if is_sample else "n.row_num <= :total"))
     incident = type_ = ""  # no key is empty: empty ones are left out at loading
     while True:
         with database.read() as connection:
@@ -139,7 +145,11 @@ def iterate_judgements(database: Database, experiment: Experiment) -> Iterator[J
                 {
                     "experiment": experiment.experiment_key,
                     "dataset": experiment.dataset_id,
-                    "total": experiment.n_total,
+                    **(
+                        {"sample": sampled.experiment_key}
+                        if is_sample
+                        else {"total": experiment.n_total}
+                    ),
                     "incident": incident,
                     "type": type_,
                     "size": _PAGE_SIZE,

@@ -1,0 +1,177 @@
+"""`run --repeat`: a sample of an experiment's narratives asked again, each time as an experiment.
+
+A repetition is an experiment in its own right (lock, ledger, resume, files), with another seed
+and the same of everything else.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from overnight.app import connected, folder_of
+from overnight.commands.choose import columns_of
+from overnight.commands.retest import retest_of
+from overnight.commands.run import as_started, run
+from overnight.commands.stint import RunResult, carry_out
+from overnight.config import Config, load_config, restore_config
+from overnight.config.binding import binding_digest
+from overnight.domain.experiment import Experiment, Status
+from overnight.errors import RefusedError, UsageError
+from overnight.events import Handler, Said
+from overnight.report.repeats import Retest
+from overnight.session import Opening
+from overnight.store.database import Database
+from overnight.store.datasets import get_dataset
+from overnight.store.experiments import find_experiment, get_experiment
+from overnight.store.members import add_repetition, repetitions_of
+from overnight.work import StopRequest, signals
+
+SAMPLE = 200  # narratives, unless somebody asks for more
+SEED_STEP = 1000  # repetition 2 is asked with run.seed + 1000, 3 with + 2000, ...
+
+
+@dataclass(frozen=True, slots=True)
+class Repeating:
+    """The experiment itself, what was done of its repetitions, and how far they agree."""
+
+    main: RunResult
+    repetitions: tuple[RunResult, ...] = ()
+    retest: Retest | None = None  # None as long as nothing can be compared
+
+    @property
+    def last(self) -> RunResult:
+        """Where it ended: the one that was stopped, if one was."""
+        return (self.main, *self.repetitions)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """How often, and how many narratives; None: as many as before, else 200 or all there are."""
+
+    times: int  # answers for each narrative, the first one included
+    sample: int | None = None
+
+
+def repeat(
+    config_file: Path | str,
+    again: Again,
+    *,
+    db: Path | str | None = None,
+    new: bool = False,
+    reuse: str | None = None,
+    max_narratives: int | None = None,
+    concurrency: int | None = None,
+    backup: bool = True,
+    handler: Handler,
+    stop: StopRequest | None = None,
+) -> Repeating:
+    """Run an experiment file like `run`, then ask a sample of its narratives again and again.
+
+    The same command after a crash goes on where it was. Raises RefusedError where there are
+    repetitions of another sample.
+    """
+    stop = stop or StopRequest()
+    with signals(stop):
+        main = run(
+            config_file,
+            db=db,
+            new=new,
+            reuse=reuse,
+            max_narratives=max_narratives,
+            concurrency=concurrency,
+            backup=backup,
+            handler=handler,
+            stop=stop,
+        )
+        if main.status is not Status.COMPLETED:
+            return Repeating(main)
+        with connected(main.database, writes=handler) as database:
+            experiment = find_experiment(database, main.experiment_id)
+            config = load_config(config_file)
+            config = replace(as_started(experiment, config), file=Path(config_file))
+            if concurrency is not None:
+                config = _with(config, "concurrency", concurrency)
+            done = []
+            for one in _repetitions(database, experiment, config, again):
+                opening = Opening(as_started(one, config), loaded=one.data_checksum, backup=False)
+                done.append(_carried_out(database, one, opening, handler, stop))
+                if done[-1].status is not Status.COMPLETED:
+                    break
+            return Repeating(main, tuple(done), retest_of(database, experiment))
+
+
+def _carried_out(
+    database: Database, one: Experiment, opening: Opening, handler: Handler, stop: StopRequest
+) -> RunResult:
+    stop.finishing = False
+    handler(Said(f"repetition {one.repeat_no} of {str(one.repeat_of)[:8]}"))
+    return carry_out(database, one, opening, handler=handler, stop=stop)
+
+
+def _repetitions(
+    database: Database, experiment: Experiment, config: Config, again: Again
+) -> Iterator[Experiment]:
+    """Those that are to be worked on, one after the other; made where they are not there yet."""
+    for repeat_no in range(2, again.times + 1):
+        one = _repetition(database, experiment, config, again, repeat_no)
+        if one.status is not Status.COMPLETED:
+            yield one
+
+
+def _repetition(
+    database: Database, experiment: Experiment, config: Config, again: Again, repeat_no: int
+) -> Experiment:
+    """The repetition of this number: the one that is there, or a new one."""
+    own = _with(config, "seed", _seed(config, repeat_no))
+    dataset = get_dataset(database, experiment.dataset_id)
+    with database.write() as connection:
+        there = repetitions_of(connection, experiment)
+        _refuse_other_sample(experiment, there, again)
+        for one in there:
+            if one.repeat_no == repeat_no:
+                return one
+        columns = columns_of(own, dataset, binding_digest(own.values))
+        columns |= {
+            "repeat_of": experiment.experiment_id,
+            "repeat_no": repeat_no,
+            "log_dir": str(folder_of(database, "logs/experiments", columns["experiment_id"])),
+        }
+        sample = there[0] if there else _drawn(experiment, config, again.sample or SAMPLE)
+        key = add_repetition(connection, experiment, columns, sample)
+    return get_experiment(database, key)
+
+
+def _with(config: Config, key: str, value: int) -> Config:
+    """The configuration with another value in its section `run`."""
+    stored = {**config.stored, "run": {**(config.stored.get("run") or {}), key: value}}
+    return replace(restore_config(stored, config.base), file=config.file)
+
+
+def _seed(config: Config, repeat_no: int) -> int:
+    seed = config.values.run.seed + SEED_STEP * (repeat_no - 1)
+    if seed > _LARGEST_SEED:
+        raise UsageError(f"run.seed is too large for repetition {repeat_no}: {seed:,}")
+    return seed
+
+
+_LARGEST_SEED = 2**31 - 1000  # as in the experiment file
+
+
+def _drawn(experiment: Experiment, config: Config, size: int) -> frozenset[int]:
+    """A random sample of positions among all narratives, the same for the same seed."""
+    rng = random.Random(f"overnight repeat {config.values.run.seed}")  # noqa: S311 - repeatable
+    n = experiment.n_total
+    return frozenset(rng.sample(range(n), min(size, n)))
+
+
+def _refuse_other_sample(experiment: Experiment, there: list[Experiment], again: Again) -> None:
+    """Answers of different samples cannot be held against each other."""
+    if not there or again.sample is None:
+        return
+    n = there[0].n_total
+    if min(again.sample, experiment.n_total) != n:
+        raise RefusedError(
+            f"the repetitions of {experiment.experiment_id[:8]} ({experiment.name}) cover a sample "
+            f"of {n:,} narratives, which stays as it is: leave --repeat-sample out"
+        )

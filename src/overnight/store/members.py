@@ -1,0 +1,74 @@
+"""Which narratives a repetition covers: a sample of those of the experiment that it repeats."""
+
+from array import array
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from overnight.domain.experiment import Experiment
+from overnight.store.database import Database
+from overnight.store.experiments import COLUMNS, create_experiment, experiment_of
+
+# Of a narrative n, where :sample is the key of the repetition.
+IS_MEMBER = (
+    "EXISTS (SELECT 1 FROM members m WHERE m.experiment_key = :sample"
+    " AND m.narrative_id = n.narrative_id)"
+)
+_ADD = "INSERT INTO members (experiment_key, narrative_id) VALUES (?, ?)"
+
+
+def repetitions_of(connection: Connection, experiment: Experiment) -> list[Experiment]:
+    """The repetitions of an experiment, in their order."""
+    rows = connection.execute(
+        text(f"SELECT {COLUMNS} FROM experiments WHERE repeat_of = :id ORDER BY repeat_no"),
+        {"id": experiment.experiment_id},
+    )
+    return [experiment_of(row) for row in rows]
+
+
+def repeats(database: Database, experiment: Experiment) -> list[Experiment]:
+    """Like `repetitions_of`, in a transaction of its own."""
+    with database.read() as connection:
+        return repetitions_of(connection, experiment)
+
+
+def add_repetition(
+    connection: Connection,
+    experiment: Experiment,
+    values: dict[str, Any],
+    sample: Collection[int] | Experiment,
+) -> int:
+    """Make a repetition of a completed experiment, a row with these columns; its key.
+
+    `sample` are positions among its results, from 0, or another repetition with the same sample.
+    """
+    if isinstance(sample, Experiment):
+        key = create_experiment(connection, {**values, "n_narratives_total": sample.n_total})
+        connection.exec_driver_sql(
+            "INSERT INTO members (experiment_key, narrative_id)"
+            " SELECT ?, narrative_id FROM members WHERE experiment_key = ?",
+            (key, sample.experiment_key),
+        )
+        return key
+    key = create_experiment(connection, {**values, "n_narratives_total": len(sample)})
+    found = connection.exec_driver_sql(
+        "SELECT narrative_id FROM results WHERE experiment_key = ? ORDER BY narrative_id",
+        (experiment.experiment_key,),
+    ).scalars()
+    chosen = [(key, narrative_id) for i, narrative_id in enumerate(found) if i in sample]
+    connection.exec_driver_sql(_ADD, chosen)
+    return key
+
+
+def waiting_members(connection: Connection, experiment_key: int) -> Sequence[int]:
+    """The ids of a repetition's narratives that have no result yet; 8 bytes each."""
+    rows = connection.execute(
+        text(
+            "SELECT m.narrative_id FROM members m WHERE m.experiment_key = :key AND NOT EXISTS"
+            " (SELECT 1 FROM results r WHERE r.experiment_key = m.experiment_key"
+            " AND r.narrative_id = m.narrative_id) ORDER BY m.narrative_id"
+        ),
+        {"key": experiment_key},
+    )
+    return array("q", rows.scalars())

@@ -1,0 +1,193 @@
+"""A sample of the narratives is asked again and again: how far the model agrees with itself."""
+
+import random
+import threading
+from collections import Counter
+
+import pytest
+
+from overnight.commands.compare import compare
+from overnight.commands.doctor import doctor
+from overnight.commands.evaluate import evaluate
+from overnight.commands.repeat import Again, repeat
+from overnight.commands.resume import Changes, resume
+from overnight.commands.retest import repeated_answers
+from overnight.domain.experiment import Event, Status
+from overnight.errors import RefusedError, UsageError
+from overnight.session import Ending
+from overnight.testing import Scripted, keyword_script
+from overnight.work import StopRequest
+
+EACH = (
+    "SELECT repeat_no, count(r.result_id) FROM experiments e LEFT JOIN results r"
+    " ON r.experiment_key = e.experiment_key GROUP BY e.experiment_key ORDER BY 1"
+)
+
+
+def repeated(study, times, sample=None, **options):
+    return repeat(
+        study.config,
+        Again(times, sample),
+        db=study.database,
+        handler=study.events.append,
+        **options,
+    )
+
+
+def moody(call):
+    """Says yes or no by the seed and the text: a model that is not of one mind."""
+    yes = random.Random(f"{call.seed} {call.text}").random() < 0.5
+    said = {"detected": yes, "confidence": 0.5, "indicators": [], "rationale": ""}
+    return Scripted(said)
+
+
+@pytest.fixture
+def asked(study, server):
+    """A study of 40 narratives."""
+    return study.data(40).configure(server.url)
+
+
+def test_a_sample_is_asked_again_each_time_with_another_seed(asked, server):
+    done = repeated(asked, 3, 10)
+    assert [one.status for one in (done.main, *done.repetitions)] == [Status.COMPLETED] * 3
+    assert asked.query(EACH) == [(None, 40), (2, 10), (3, 10)]
+    seeds = Counter(call.seed for call in server.calls)
+    assert seeds == {100: 40, 1100: 10, 2100: 10}
+    by_seed = {
+        seed: {call.text for call in server.calls if call.seed == seed} for seed in (1100, 2100)
+    }
+    assert by_seed[1100] == by_seed[2100], "the same sample each time"
+    assert doctor(db=asked.database).is_fine
+    assert done.retest.consistency.n == 10
+    assert done.retest.consistency.n_flips == 0
+
+
+def test_the_sample_is_random_and_the_same_for_the_same_seed(make_study, server):
+    drawn = []
+    for name, seed in (("a", 100), ("b", 100), ("c", 7)):
+        study = make_study(name).data(40).configure(server.url, run={"seed": seed})
+        repeated(study, 2, 10)
+        drawn.append(study.query("SELECT narrative_id FROM members ORDER BY 1"))
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert drawn[0] != [(i,) for i in range(1, 11)]
+
+
+def test_what_flips_is_counted_and_can_be_looked_at(asked, server):
+    server.script = moody
+    done = repeated(asked, 3, 30)
+    vectors = repeated_answers("latest", db=asked.database)
+    assert len(vectors) == 30
+    flips = [one for one in vectors if len(set(one.answers)) > 1]
+    assert vectors[: len(flips)] == flips
+    found = done.retest.consistency
+    assert (found.n, found.n_flips) == (30, len(flips))
+    assert 0 < found.flips.low < found.flips.value < found.flips.high <= 1
+    assert found.kappa.value < 0.4
+    for one in vectors:
+        texts = [c for c in server.calls if f"Case {int(one.incident_id)} is" in c.text]
+        said = [str(int(moody(call).content["detected"])) for call in texts]
+        assert list(one.answers) == said
+
+
+def test_the_same_command_goes_on_after_a_stop(asked, server):
+    stop = StopRequest()
+
+    def script(call):
+        if len(server.calls) == 45:
+            stop.ask(Ending(Event.FAIL, "stopped by a test"))
+        return keyword_script(call)
+
+    server.script = script
+    asked.configure(server.url, run={"concurrency": 1})
+    done = repeated(asked, 3, 10, stop=stop)
+    assert (done.main.status, done.last.status) == (Status.COMPLETED, Status.FAILED)
+    server.script = keyword_script
+    done = repeated(asked, 3, 10)
+    assert asked.query(EACH) == [(None, 40), (2, 10), (3, 10)]
+    assert len(server.calls) == 60
+    assert done.retest.times == 3
+    assert repeated(asked, 3).repetitions == ()
+    assert len(server.calls) == 60
+
+
+def test_a_repetition_can_be_resumed_by_itself_but_not_enlarged(asked, server):
+    stop = StopRequest()
+    server.script = lambda call: (
+        (call.seed > 1000 and not stop.ending and stop.ask(Ending(Event.FAIL, "by a test")))
+        or keyword_script(call)
+    )
+    asked.configure(server.url, run={"concurrency": 1})
+    assert repeated(asked, 2, 10, stop=stop).last.status is Status.FAILED
+    result = resume(db=asked.database, handler=asked.events.append)
+    assert (result.status, result.counts.total) == (Status.COMPLETED, 10)
+    with pytest.raises(RefusedError, match="repeats a sample of 10 narratives"):
+        resume(
+            result.experiment_id,
+            db=asked.database,
+            changes=Changes(max_narratives=20),
+            handler=asked.events.append,
+        )
+
+
+def test_more_repetitions_keep_the_sample(asked):
+    repeated(asked, 2, 10)
+    repeated(asked, 4)
+    assert asked.query(EACH) == [(None, 40), (2, 10), (3, 10), (4, 10)]
+    assert asked.query("SELECT count(DISTINCT narrative_id) FROM members") == [(10,)]
+    with pytest.raises(RefusedError, match="sample of 10 narratives, which stays as it is"):
+        repeated(asked, 5, 20)
+
+
+def test_a_repetition_is_never_taken_for_the_experiment_itself(asked):
+    main = repeated(asked, 2, 10).main
+    assert asked.run().experiment_id == main.experiment_id
+    assert evaluate("latest", db=asked.database).experiment.experiment_id == main.experiment_id
+
+
+def test_the_figures_of_an_experiment_say_how_far_it_agrees_with_itself(asked, server):
+    server.script = moody
+    main = repeated(asked, 3, 20).main
+    found = evaluate(main.experiment_id, db=asked.database).retest
+    assert (found.times, found.n_asked) == (3, 20)
+    other = asked.value("SELECT experiment_id FROM experiments WHERE repeat_no = 2")
+    assert evaluate(other, db=asked.database).counts.total == 20
+    [pair] = compare([main.experiment_id, other], db=asked.database).pairs
+    assert pair.comparison.paired == 20
+
+
+def test_errors_are_no_flips(asked, server):
+    server.script = lambda call: (
+        Scripted("nothing readable")
+        if call.seed > 1000 and call.text.endswith("word ") and "Case 1" in call.text
+        else keyword_script(call)
+    )
+    found = repeated(asked, 2, 40).retest
+    assert found.n_unanswered > 0
+    assert found.consistency.n + found.n_unanswered == 40
+    assert found.consistency.n_flips == 0
+
+
+def test_an_experiment_without_repetitions_says_how_to_get_them(asked):
+    asked.run()
+    with pytest.raises(UsageError, match="--repeat 3"):
+        repeated_answers("latest", db=asked.database)
+
+
+def test_two_starts_at_once_make_one_set_of_repetitions(asked, server):
+    server.delay = 0.01
+    errors = []
+
+    def start():
+        try:
+            repeated(asked, 2, 10)
+        except Exception as error:  # noqa: BLE001 - looked at below
+            errors.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    repeated(asked, 2)
+    assert asked.query(EACH) == [(None, 40), (2, 10)]
+    assert len(server.calls) == 50
