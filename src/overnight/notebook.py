@@ -29,12 +29,13 @@ def run(
     *,
     db: Path | str | None = None,
     new: bool = False,
+    reuse: str | None = None,
     max_narratives: int | None = None,
     concurrency: int | None = None,
 ) -> RunResult:
     """Start the experiment of a file, or go on with it, and return how it ended.
 
-    Shows progress on stderr; Ctrl-C stops as on the command line (in a notebook: interrupt the
+    With `reuse`, a new one that copies the answers of that experiment to the same requests. Shows progress on stderr; Ctrl-C stops as on the command line (in a notebook: interrupt the
     kernel). Raises UsageError, RefusedError or StoppedError with one sentence.
     """
     with watched() as handler:
@@ -42,6 +43,7 @@ def run(
             config,
             db=db,
             new=new,
+            reuse=reuse,
             max_narratives=max_narratives,
             concurrency=concurrency,
             handler=handler,

@@ -399,9 +399,10 @@ def progress_line(p: Progressed) -> str:
 
 def last_line(p: Progressed) -> str:
     """Where a run stood when it ended: nothing is to come, so no ETA and no next probe."""
+    rate = "" if p.rate is None else f"{rate_text(p.rate)} | "
     return (
         f"[PROGRESS] {p.completed:,}/{p.total:,} ({percent(p.completed, p.total)}) | "
-        f"{rate_text(p.rate)} | worked {duration(p.elapsed)} | errors {p.errors:,}"
+        f"{rate}worked {duration(p.elapsed)} | errors {p.errors:,}"
     )
 
 

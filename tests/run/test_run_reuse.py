@@ -1,6 +1,9 @@
 """A corrected data file costs only what has changed: the other answers are copied."""
 
 import csv
+import signal
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -126,6 +129,35 @@ def test_a_crash_while_copying_is_no_matter(corrected, server, monkeypatch):
     assert (result.status, result.counts.copied) == (Status.COMPLETED, 16)
     assert len(server.calls) == 4
     assert corrected.value("SELECT count(*) FROM experiments") == 2
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_a_kill_while_copying_is_no_matter(corrected, server, within):
+    """Within the transaction of a chunk, or between two of them."""
+    dies = f"""
+import os, signal, sys
+from overnight.cli import main
+from overnight.store import reuse
+copy, reuse._CHUNK = reuse._copy_chunk, 5
+def dying(connection, copying, after, last):
+    if not {within} and last == 15:
+        os.kill(os.getpid(), signal.SIGKILL)
+    copy(connection, copying, after, last)
+    if {within} and last == 10:
+        os.kill(os.getpid(), signal.SIGKILL)
+reuse._copy_chunk = dying
+sys.argv = ["overnight", "run", "study.yaml", "--reuse", "{corrected.first}"]
+main()
+"""
+    killed = subprocess.run(
+        [sys.executable, "-c", dies], cwd=corrected.folder, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    n = corrected.value("SELECT count(*) FROM results WHERE copied IS NOT NULL")
+    assert n == (2 if within else 7)
+    result = corrected.run(reuse=corrected.first)
+    assert (result.status, result.counts.copied, len(server.calls)) == (Status.COMPLETED, 16, 4)
+    assert doctor(db=corrected.database).is_fine
 
 
 @pytest.mark.parametrize("how", ["run", "resume"])

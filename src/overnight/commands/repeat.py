@@ -105,7 +105,13 @@ def _carried_out(
     database: Database, one: Experiment, opening: Opening, handler: Handler, stop: StopRequest
 ) -> RunResult:
     stop.finishing = False
-    handler(Said(f"repetition {one.repeat_no} of {str(one.repeat_of)[:8]}"))
+    seed = opening.config.values.run.seed
+    handler(
+        Said(
+            f"repetition {one.repeat_no}: {one.n_total:,} narratives of {str(one.repeat_of)[:8]} "
+            f"are asked again, with seed {seed}"
+        )
+    )
     return carry_out(database, one, opening, handler=handler, stop=stop)
 
 
