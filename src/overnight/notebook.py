@@ -35,7 +35,8 @@ def run(
 ) -> RunResult:
     """Start the experiment of a file, or go on with it, and return how it ended.
 
-    With `reuse`, a new one that copies the answers of that experiment to the same requests. Shows progress on stderr; Ctrl-C stops as on the command line (in a notebook: interrupt the
+    With `reuse`, a new one that copies the answers of that experiment to the same requests.
+    Shows progress on stderr; Ctrl-C stops as on the command line (in a notebook: interrupt the
     kernel). Raises UsageError, RefusedError or StoppedError with one sentence.
     """
     with watched() as handler:

@@ -196,6 +196,21 @@ def test_a_study_that_was_moved_finds_its_data_beside_the_database(
     assert f"{there / 'narratives.csv'}" in said.err
 
 
+def test_a_moved_study_finds_all_that_lay_below_its_folder(overnight, tmp_path, monkeypatch):
+    before, after = tmp_path / "before", tmp_path / "after"
+    overnight("init", before)
+    (before / "data").mkdir()
+    shutil.move(before / "narratives.xlsx", before / "data" / "narratives.xlsx")
+    config = before / "baseline.yaml"
+    config.write_text(config.read_text().replace("narratives.xlsx", "data/narratives.xlsx"))
+    assert overnight("run", config, "--max-narratives", 20).code == 0
+    shutil.move(before, after)
+    monkeypatch.chdir(tmp_path)
+    said = overnight("resume", "latest", "--db", after / "overnight.db", "--max-narratives", 40)
+    assert said.code == 0, said.err
+    assert f"{after / 'data' / 'narratives.xlsx'} is the same file" in said.err
+
+
 def test_a_file_of_that_name_with_other_content_is_not_taken(study, server, overnight, tmp_path):
     stopped(study, server)
     there = tmp_path / "moved"

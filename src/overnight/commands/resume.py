@@ -60,7 +60,7 @@ def resume(
     file = changes.config_file
     with signals(stop), connected(db, file, writes=handler) as database:
         experiment = find_experiment(database, name) if name else _newest(database)
-        config = resumed_config(experiment, changes, handler)
+        config = resumed_config(database, experiment, changes, handler)
         total = None
         if changes.max_narratives is not None:
             config, total = _grown(database, experiment, config, changes.max_narratives)
@@ -92,23 +92,27 @@ def _newest(database: Database) -> Experiment:
     raise UnknownExperiment(f"no experiment in {database.path} is unfinished")
 
 
-def resumed_config(experiment: Experiment, changes: Changes, say: Handler) -> Config:
+def resumed_config(
+    database: Database, experiment: Experiment, changes: Changes, say: Handler
+) -> Config:
     """The stored configuration, with what may change as it is asked for now.
 
-    Warns about each setting of `changes.config_file` that shapes answers and differs.
+    Warns about each setting of `changes.config_file` that shapes answers and differs. Relative
+    paths are meant from the experiment file's folder; from the database's where that is gone.
     """
     stored: dict[str, Any] = dict(experiment.stored_config)
+    home = database.path.resolve().parent
     file = Path(experiment.config_file) if experiment.config_file else None
     if changes.config_file is not None:
         given = load_config(changes.config_file)
         file = changes.config_file
         stored = with_binding_of(stored, given.stored)
-        _warn_of_differences(_restored(stored, file), given, say)
+        _warn_of_differences(_restored(stored, file, home), given, say)
     if changes.concurrency is not None:
         stored["run"] = {**(stored.get("run") or {}), "concurrency": changes.concurrency}
     if changes.api_url is not None:
         stored["model"] = {**stored["model"], "api_url": changes.api_url}
-    config = _restored(stored, file)
+    config = _restored(stored, file, home)
     if binding_digest(config.values) != experiment.binding_sha256:
         raise RefusedError(
             f"{experiment.experiment_id[:8]} was started with other values of the environment's "
@@ -117,8 +121,10 @@ def resumed_config(experiment: Experiment, changes: Changes, say: Handler) -> Co
     return config
 
 
-def _restored(stored: dict[str, Any], file: Path | None) -> Config:
-    config = restore_config(stored, file.resolve().parent if file else Path.cwd())
+def _restored(stored: dict[str, Any], file: Path | None, home: Path) -> Config:
+    """`home`: where the study is now, if the experiment file's folder has been moved."""
+    base = file.resolve().parent if file else Path.cwd()
+    config = restore_config(stored, base if base.exists() else home)
     return replace(config, file=file)
 
 
@@ -163,4 +169,4 @@ def _grown(
         )
     stored = dict(config.stored)
     stored["run"] = {**(stored.get("run") or {}), "max_narratives": limit}
-    return _restored(stored, config.file), total
+    return _restored(stored, config.file, database.path.resolve().parent), total

@@ -54,7 +54,7 @@ def retry(
         if dry_run or not found.n_chosen:
             return found
         opening = Opening(
-            resumed_config(experiment, changes, handler),
+            resumed_config(database, experiment, changes, handler),
             kind="retry",
             retry=chosen,
             use_stored_data=changes.use_stored_data,

@@ -5,6 +5,7 @@ than SQLite itself needs for all of them; this is the same connection, called di
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -34,8 +35,7 @@ class HotConnection:
     @contextmanager
     def transaction(self, patience: float) -> Iterator["HotConnection"]:
         """One immediate transaction; waits `patience` seconds for a locked database."""
-        self._connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._begin(patience)
         try:
             yield self
             self._connection.execute("COMMIT")
@@ -43,3 +43,16 @@ class HotConnection:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+
+    def _begin(self, patience: float) -> None:
+        """SQLite waits for a second at a time: a signal is heard in between."""
+        deadline = time.monotonic() + patience
+        self._connection.execute(f"PRAGMA busy_timeout = {int(min(patience, 1.0) * 1000)}")
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() >= deadline:
+                    raise
+            else:
+                return
