@@ -44,6 +44,21 @@ def test_there_are_statements_for_r():
     assert len(statements()) == 4
 
 
+def test_the_commands_for_a_corrected_file_are_run_as_they_stand(study, server):
+    study.data(30).configure(server.url).run()
+    file = study.folder / "narratives.csv"
+    file.write_text(file.read_text().replace("Case 3 ", "Case three "))
+    commands = [block.split()[1:] for block in blocks("corrected-data.md", "sh")]
+    assert [words[0] for words in commands] == ["run", "run"]
+    before = len(server.calls)
+    for words in commands:
+        process = study.start(*words)
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert len(server.calls) - before == 1 + 2 * 30
+    assert "share that flips" in said
+
+
 @pytest.fixture
 def cluster(study):
     """Commands of a cluster that do the least they can, and a study at home."""

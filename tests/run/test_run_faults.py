@@ -91,6 +91,19 @@ def test_a_stop_while_the_database_is_locked_takes_moments_and_loses_nothing(stu
     assert not list(study.folder.glob(f"*{SUFFIX}"))
 
 
+def test_a_stop_is_heard_before_the_first_call_too(study, server):
+    """A start that waits for a locked database."""
+    study.data(5).configure(server.url).run()
+    with locked(study.database):
+        process = study.start("run", "study.yaml", "--new")
+        wait_until(lambda: b"narratives in" in os.read(process.stderr.fileno(), 1000))
+        process.send_signal(signal.SIGTERM)
+        asked = time.monotonic()
+        process.wait(timeout=20)
+    assert process.returncode == 143
+    assert time.monotonic() - asked < 5
+
+
 def test_what_cannot_be_recorded_for_too_long_is_kept_and_recorded_at_the_end(study, monkeypatch):
     monkeypatch.setattr(record, "PATIENCE", 1.0)
     modes: list[int] = []

@@ -1,10 +1,13 @@
 """A corrected data file costs only what has changed: the other answers are copied."""
 
 import csv
+import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 
 import pytest
 
@@ -253,6 +256,25 @@ def test_the_model_must_be_the_one_whose_answers_were_copied(corrected, server):
     assert "now answers as 'another'" in result.reason
     assert len(server.calls) <= 4
     assert result.counts.answered == 16
+
+
+def test_answers_of_several_models_are_named(corrected):
+    with closing(sqlite3.connect(corrected.database)) as other, other:
+        other.execute(
+            "INSERT INTO run_sessions (experiment_key, experiment_id, kind, host, pid, started_at,"
+            " ended_at, overnight_version, served_model) VALUES (1, 'x', 'resume', 'h', 1,"
+            " '2026-01-01 00:00:00.000', '2026-01-01 00:00:00.000', '0', 'another')"
+        )
+    corrected.run(reuse=corrected.first)
+    assert "are by several models: another, scripted" in said(corrected)
+
+
+def test_the_growing_file_and_the_exports_hold_copied_answers_too(corrected):
+    result = corrected.run(reuse=corrected.first)
+    folder = corrected.folder / "exports" / result.experiment_id
+    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    assert Counter(line["copied_from"] for line in lines) == {corrected.first: 16, None: 4}
+    assert (folder / "results.csv").read_text().count(corrected.first) == 16
 
 
 def test_changed_data_are_refused_with_the_cheapest_way_on(study, server):

@@ -6,7 +6,7 @@ from overnight.errors import UnknownExperiment
 from overnight.events import Handler, Said
 from overnight.session.state import Session
 from overnight.store.experiments import counts, find_experiment, get_experiment
-from overnight.store.reuse import Copying, copy_answers
+from overnight.store.reuse import Copying, copy_answers, models_of
 
 
 def with_copied_answers(session: Session, say: Handler) -> Session:
@@ -21,6 +21,9 @@ def with_copied_answers(session: Session, say: Handler) -> Session:
         message = f"{name[:8]}, whose answers were to be copied, is gone: all others are asked"
         say(Said(message, warning=True))
         return session
+    if len(models := models_of(database, source)) > 1:
+        message = f"answers of {name[:8]} are by several models: {', '.join(models)}"
+        say(Said(message, warning=True))
     say(Said(f"copying answers of {name[:8]} ({source.name}) to the same requests"))
     copy_answers(database, Copying(source, experiment, session.keys.session_id, session.sign))
     experiment = get_experiment(database, experiment.experiment_key)

@@ -83,6 +83,17 @@ class Copying:
     sign: Callable[[], SignOfLife]
 
 
+def models_of(database: Database, experiment: Experiment) -> list[str]:
+    """Which models answered in its sessions: several where somebody accepted another one."""
+    with database.read() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT DISTINCT served_model FROM run_sessions WHERE experiment_key = ?"
+            " AND served_model IS NOT NULL ORDER BY 1",
+            (experiment.experiment_key,),
+        )
+        return [str(model) for model in found.scalars()]
+
+
 def copy_answers(database: Database, copying: Copying) -> None:
     """Copy answers for narratives that have no result yet, a chunk in each transaction.
 
