@@ -9,11 +9,12 @@ import pytest
 from overnight.commands.compare import compare
 from overnight.commands.doctor import doctor
 from overnight.commands.evaluate import evaluate
+from overnight.commands.purge import purge
 from overnight.commands.repeat import Again, repeat
 from overnight.commands.resume import Changes, resume
 from overnight.commands.retest import repeated_answers
 from overnight.domain.experiment import Event, Status
-from overnight.errors import RefusedError, UsageError
+from overnight.errors import RefusedError, UnknownExperiment, UsageError
 from overnight.session import Ending
 from overnight.testing import Scripted, keyword_script
 from overnight.work import StopRequest
@@ -171,6 +172,24 @@ def test_an_experiment_without_repetitions_says_how_to_get_them(asked):
     asked.run()
     with pytest.raises(UsageError, match="--repeat 3"):
         repeated_answers("latest", db=asked.database)
+
+
+def test_either_can_be_purged_without_the_other(asked):
+    main = repeated(asked, 3, 10).main
+    ids = dict(asked.query("SELECT repeat_no, experiment_id FROM experiments"))
+
+    def gone(name):
+        purge(name, db=asked.database, confirm=lambda _asked: True, handler=asked.events.append)
+        assert doctor(db=asked.database).is_fine
+
+    gone(ids[2])
+    assert len(repeated_answers(ids[3], db=asked.database)[0].answers) == 2
+    gone(main.experiment_id)
+    with pytest.raises(UnknownExperiment):
+        repeated_answers(ids[3], db=asked.database)
+    gone(ids[3])
+    assert asked.query("SELECT count(*) FROM members") == [(0,)]
+    assert asked.query("SELECT count(*) FROM narratives") == [(0,)]
 
 
 def test_two_starts_at_once_make_one_set_of_repetitions(asked, server):
