@@ -1,13 +1,16 @@
 """Which dataset a run is about: the file as it is, or what an earlier experiment has of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from overnight.config import Config
+from overnight.config import Config, blamed
 from overnight.config.binding import mapping_json
 from overnight.domain.experiment import Experiment, Status
-from overnight.errors import DataChanged
+from overnight.errors import DataChanged, UnknownColumn
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
+from overnight.ingest.keep import keep_columns
 from overnight.ingest.load import load_dataset
 from overnight.ingest.source import checksum_of
 from overnight.store.database import Database
@@ -41,16 +44,39 @@ def find_data(database: Database, config: Config, *, new: bool, say: Handler) ->
             dataset, verified = found
             for note in verified.notes:
                 say(Said(note))
-            return Data(dataset, verified.checksum)
-    dataset = load_dataset(
-        database,
-        data,
-        mapping_json(data),
-        say=lambda message: say(Said(config.secrets.hide(message))),
-        shown=shown,
-    )
+            return _with_kept(database, dataset, config, verified.checksum, say)
+    with naming_the_line(config):
+        dataset = load_dataset(
+            database,
+            data,
+            mapping_json(data),
+            say=lambda message: say(Said(config.secrets.hide(message))),
+            shown=shown,
+        )
     _tell(database, dataset, config, shown, say)
-    return Data(dataset, dataset.checksum)
+    return _with_kept(database, dataset, config, dataset.checksum, say)
+
+
+def _with_kept(
+    database: Database, dataset: Dataset, config: Config, checksum: str, say: Handler
+) -> Data:
+    """The dataset, with the columns that the configuration keeps."""
+    with naming_the_line(config):
+        dataset, added = keep_columns(database, dataset, config.values.data, checksum)
+    if added:
+        say(Said(f"kept beside the narratives from now on: {', '.join(added)}; no call is needed"))
+    return Data(dataset, checksum)
+
+
+@contextmanager
+def naming_the_line(config: Config) -> Iterator[None]:
+    """An unknown column is said with the line of the experiment file that names it."""
+    try:
+        yield
+    except UnknownColumn as error:
+        if error.field in ("data.keep", "data.split.column"):
+            raise blamed(config, error) from None
+        raise
 
 
 def _of_an_earlier_experiment(

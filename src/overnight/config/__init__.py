@@ -2,7 +2,9 @@
 
 from overnight.config.load import (
     Config,
+    blamed,
     declared_answer,
+    declared_split,
     load_config,
     resolve_path,
     restore_config,
@@ -14,7 +16,9 @@ __all__ = [
     "Config",
     "DataSection",
     "ExperimentFile",
+    "blamed",
     "declared_answer",
+    "declared_split",
     "load_config",
     "resolve_path",
     "restore_config",

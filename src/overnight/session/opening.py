@@ -10,7 +10,7 @@ from typing import Any
 from overnight._version import __version__
 from overnight.clock import Heartbeat
 from overnight.config import Config
-from overnight.config.binding import binding_digest
+from overnight.config.binding import binding_digest, configuration_digest
 from overnight.domain.experiment import Event, Experiment, Status, Workload
 from overnight.errors import (
     AlreadyCompleted,
@@ -226,6 +226,7 @@ def _config_columns(config: Config) -> dict[str, Any]:
         "max_narratives": values.run.max_narratives,
         "config_json": config.stored_json,
         "binding_sha256": binding_digest(values),
+        "configuration_sha256": configuration_digest(values),
     }
 
 

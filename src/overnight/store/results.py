@@ -15,6 +15,7 @@ from overnight.domain.judgement import Judgement
 from overnight.domain.narrative import as_binary
 from overnight.domain.result import Result
 from overnight.store.database import Database
+from overnight.store.parts import WHOLE, Part, covered, path_of
 from overnight.store.times import from_text
 
 _PAGE_SIZE = 1000
@@ -113,30 +114,38 @@ def new_results(
 
 _JUDGED = """
     SELECT n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.primary_value,
-           r.confidence, r.error_category, r.result_id IS NOT NULL, n.text_sha256
+           r.confidence, r.error_category, r.result_id IS NOT NULL, n.text_sha256, {kept}
     FROM narratives n
     LEFT JOIN results r ON r.experiment_key = :experiment AND r.narrative_id = n.narrative_id
-    WHERE n.dataset_id = :dataset AND n.row_num <= :total
+    WHERE n.dataset_id = :dataset AND {covered} AND {part}
       AND (n.incident_id, n.narrative_type) > (:incident, :type)
     ORDER BY n.incident_id, n.narrative_type
     LIMIT :size"""
 
 
-def iterate_judgements(database: Database, experiment: Experiment) -> Iterator[Judgement]:
+def iterate_judgements(
+    database: Database, experiment: Experiment, part: Part = WHOLE, *, kept: str | None = None
+) -> Iterator[Judgement]:
     """Every narrative that the experiment covers, those of a case together, ordered by key.
 
-    The order is that of Python's strings, too. A page per transaction, so memory stays flat.
+    The order is that of Python's strings, too. Only of a `part`, where one is given; each with
+    its value in the column `kept`. A page per transaction, so memory stays flat.
     """
-    query = text(_JUDGED)
+    cover = covered(experiment.order, experiment.n_total)
+    shown = "NULL" if kept is None else "json_extract(n.kept, :kept_path)"
+    query = text(_JUDGED.format(covered=cover.sql, part=part.sql, kept=shown))
+    values = {**cover.values, **part.values}
+    if kept is not None:
+        values["kept_path"] = path_of(kept)
     incident = type_ = ""  # no key is empty: empty ones are left out at loading
     while True:
         with database.read() as connection:
             rows = connection.execute(
                 query,
                 {
+                    **values,
                     "experiment": experiment.experiment_key,
                     "dataset": experiment.dataset_id,
-                    "total": experiment.n_total,
                     "incident": incident,
                     "type": type_,
                     "size": _PAGE_SIZE,
@@ -240,14 +249,17 @@ def is_correct(spec: AnswerSpec, label: str | None, primary: str | None) -> bool
 
 
 def label_counts(
-    database: Database, experiment_key: int, *, first: int | None = None
+    database: Database, experiment_key: int, part: Part = WHOLE, *, first: int | None = None
 ) -> ExperimentCounts:
     """What metrics are computed from, counted in the database.
 
-    With `first`, only of the first so many narratives of the dataset.
+    Only of a `part`, where one is given; with `first`, of the first so many narratives of the
+    dataset.
     """
-    only = "" if first is None else "AND n.row_num <= :first"
-    values = {"key": experiment_key} if first is None else {"key": experiment_key, "first": first}
+    only = f"AND {part.sql}" if first is None else f"AND {part.sql} AND n.row_num <= :first"
+    values = {"key": experiment_key, **part.values}
+    if first is not None:
+        values["first"] = first
     with database.read() as connection:
         rows = connection.execute(
             text(
