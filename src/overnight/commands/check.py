@@ -11,8 +11,7 @@ from overnight.app import concurrency_of, find_database, make_client
 from overnight.call.client import Client
 from overnight.call.endpoint import host_of, is_this_machine
 from overnight.call.prompt import render
-from overnight.commands.data import naming_the_line
-from overnight.config import Config, load_config
+from overnight.config import Config, load_config, naming_the_line
 from overnight.domain.answer import Unreadable
 from overnight.domain.attempt import Job
 from overnight.domain.narrative import Narrative

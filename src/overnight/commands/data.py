@@ -1,16 +1,14 @@
 """Which dataset a run is about: the file as it is, or what an earlier experiment has of it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-from overnight.config import Config, blamed
+from overnight.config import Config, naming_the_line
 from overnight.config.binding import mapping_json
 from overnight.domain.experiment import Experiment, Status
-from overnight.errors import DataChanged, UnknownColumn
+from overnight.errors import DataChanged
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
-from overnight.ingest.keep import keep_columns
+from overnight.ingest.keep import keep_columns, kept_notes
 from overnight.ingest.load import load_dataset
 from overnight.ingest.source import checksum_of
 from overnight.store.database import Database
@@ -63,20 +61,9 @@ def _with_kept(
     """The dataset, with the columns that the configuration keeps."""
     with naming_the_line(config):
         dataset, added = keep_columns(database, dataset, config.values.data, checksum)
-    if added:
-        say(Said(f"kept beside the narratives from now on: {', '.join(added)}; no call is needed"))
+    for note in kept_notes(added):
+        say(Said(note))
     return Data(dataset, checksum)
-
-
-@contextmanager
-def naming_the_line(config: Config) -> Iterator[None]:
-    """An unknown column is said with the line of the experiment file that names it."""
-    try:
-        yield
-    except UnknownColumn as error:
-        if error.field in ("data.keep", "data.split.column"):
-            raise blamed(config, error) from None
-        raise
 
 
 def _of_an_earlier_experiment(

@@ -2,10 +2,10 @@
 
 from overnight.config.load import (
     Config,
-    blamed,
     declared_answer,
     declared_split,
     load_config,
+    naming_the_line,
     resolve_path,
     restore_config,
 )
@@ -16,10 +16,10 @@ __all__ = [
     "Config",
     "DataSection",
     "ExperimentFile",
-    "blamed",
     "declared_answer",
     "declared_split",
     "load_config",
+    "naming_the_line",
     "resolve_path",
     "restore_config",
 ]

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -121,7 +121,18 @@ def resolve_path(name: str | Path, base: Path) -> Path:
     return path.absolute()
 
 
-def blamed(config: Config, error: UnknownColumn) -> ConfigError:
+@contextlib.contextmanager
+def naming_the_line(config: Config) -> Iterator[None]:
+    """An unknown column is said with the line of the experiment file that names it."""
+    try:
+        yield
+    except UnknownColumn as error:
+        if error.field in ("data.keep", "data.split.column"):
+            raise _blamed(config, error) from None
+        raise
+
+
+def _blamed(config: Config, error: UnknownColumn) -> ConfigError:
     """The same error, with the line of the experiment file that names the column."""
     file, line = config.file, None
     path: YamlPath = tuple(error.field.split("."))

@@ -1,6 +1,6 @@
 """Columns of the data file that stand beside its narratives: put there when they are asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from overnight.config import DataSection
@@ -42,6 +42,12 @@ def keep_columns(
             dataset = keep_more(database, dataset, rows, added)
     refuse_empty_test_part(database, dataset, data)
     return dataset, added
+
+
+def kept_notes(added: Sequence[str]) -> Iterator[str]:
+    """What the user should know of columns that were added."""
+    if added:
+        yield f"kept beside the narratives from now on: {', '.join(added)}; no call is needed"
 
 
 def _firsts(

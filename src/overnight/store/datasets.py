@@ -199,7 +199,9 @@ def _narrative_row(dataset_id: int, row_num: int, row: SourceNarrative) -> tuple
 
 
 def _kept_json(row: SourceNarrative) -> str | None:
-    return json.dumps(row.kept, ensure_ascii=False) if row.kept else None
+    if not row.kept:
+        return None
+    return json.dumps(row.kept, ensure_ascii=False, separators=(",", ":"))
 
 
 def text_digest(text: str) -> bytes:
