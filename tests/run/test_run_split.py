@@ -198,18 +198,27 @@ def test_what_is_not_the_configuration_makes_no_new_one(study, server):
     assert study.run(new=True).look.ordinal == 1
 
 
-def test_deleting_an_experiment_takes_no_look_back(study, server):
+def test_deleting_an_experiment_takes_no_look_back_but_with_the_labels_all_goes(study, server):
     data(study)
     study.configure(server.url).run()
-    purge(
-        study.value("SELECT experiment_id FROM experiments"),
-        db=study.database,
-        confirm=lambda _: True,
-        handler=study.events.append,
-    )
-    assert study.value("SELECT count(*) FROM narratives") == 0
+    study.configure(server.url, run={"seed": 6}).run(new=True)
+
+    def delete_first():
+        purge(
+            study.value("SELECT experiment_id FROM experiments ORDER BY experiment_key LIMIT 1"),
+            db=study.database,
+            confirm=lambda _: True,
+            handler=study.events.append,
+        )
+
+    delete_first()
+    assert study.value("SELECT count(*) FROM narratives") == N
     study.configure(server.url, run={"seed": 7})
-    assert study.run().look.ordinal == 2
+    assert study.run(new=True).look.ordinal == 3
+    delete_first()
+    delete_first()
+    assert study.value("SELECT count(*) FROM narratives") == 0
+    assert study.value("SELECT count(*) FROM looks") == 0
 
 
 def test_another_split_does_not_begin_the_count_anew(study, server):

@@ -203,8 +203,13 @@ def _check_rows(checked: Check) -> list[list[str]]:
     primary = values.answer.primary_field
     if census.odd_labels and primary is not None and primary.type == "boolean":
         rows.append(["labels neither yes nor no", named_counts(census.odd_labels)])
+    if values.data.keep:
+        rows.append(["kept", ", ".join(values.data.keep)])
+    if values.data.split:
+        rows.append(["test part", str(values.data.split.rule)])
+    order = " in a random order" if values.run.order == "random" else ""
     rows += [
-        ["to run", f"{checked.n_to_run:,}, {checked.concurrency or _AUTO} at once"],
+        ["to run", f"{checked.n_to_run:,}{order}, {checked.concurrency or _AUTO} at once"],
         ["model", f"{checked.config.written('model', 'name')} ({values.model.provider})"],
         [
             "disk",

@@ -1,6 +1,7 @@
 """How often labels were looked at: which configuration was measured on which, and when.
 
-Rows stay when an experiment is deleted: a look cannot be taken back. They hold digests alone.
+Rows stay when an experiment is deleted, as long as its narratives stay: no look is taken back.
+They hold digests alone.
 """
 
 import getpass

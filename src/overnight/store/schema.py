@@ -261,7 +261,7 @@ results = Table(
     ),
 )
 
-# How often labels were looked at. It points to nothing: deleting an experiment takes no look back.
+# How often labels were looked at. It points to no experiment: deleting one takes no look back.
 looks = Table(
     "looks",
     metadata,
