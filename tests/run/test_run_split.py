@@ -158,6 +158,36 @@ def test_a_misspelled_value_is_said_before_it_leaks_the_test_part(study, server)
     assert study.value("SELECT count(*) FROM experiments") == 0
 
 
+def test_a_column_of_texts_is_not_repeated_where_its_values_are_said(study, server):
+    data(study)
+    text = (
+        (study.folder / "narratives.csv").read_text().replace(" is invented.", " is invented." * 4)
+    )
+    (study.folder / "narratives.csv").write_text(text)
+    study.configure(server.url, data={"split": {"column": "narrative_text", "test": ["test"]}})
+    with pytest.raises(DataError, match="long texts") as caught:
+        study.run()
+    assert "invented" not in str(caught.value)
+
+
+def test_a_value_among_thousands_is_missed_as_well(study, server):
+    data(study)
+    study.configure(server.url, data={"split": {"column": "incident_id", "test": ["0001", "x"]}})
+    with pytest.raises(DataError, match=r"incident_id = 'x'; there are .* and 55 more"):
+        study.run()
+    study.configure(server.url, data={"split": {"column": "incident_id", "test": ["0001"]}})
+    assert study.run().metrics.overall.n == N - 2
+
+
+def test_a_user_without_a_name_can_look(study, server, monkeypatch):
+    def nobody():
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    data(study)
+    assert study.configure(server.url).run().look.ordinal == 1
+
+
 def test_stored_data_without_the_column_is_no_way_around_the_split(study, server):
     data(study)
     study.configure(server.url, run={"max_narratives": 20}).run()

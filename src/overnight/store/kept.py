@@ -1,13 +1,13 @@
 """What stands in the kept columns of a dataset, counted."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
 
 from overnight.store.database import Database
 from overnight.store.parts import WHOLE, Part, path_of
-
-_MOST = 1000  # values that are told apart where nobody says how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Values:
 
 
 def values_of(
-    database: Database, dataset_id: int, column: str, part: Part = WHOLE, *, most: int = _MOST
+    database: Database, dataset_id: int, column: str, part: Part = WHOLE, *, most: int
 ) -> Values:
     """Which values the narratives of a part have in a kept column."""
     query = text(
@@ -49,3 +49,17 @@ def values_of(
     if not rows:
         return Values((), 0, 0)
     return Values(found, int(rows[0][2]) - len(found), int(rows[0][3]))
+
+
+def absent_values(
+    database: Database, dataset_id: int, column: str, values: Sequence[str]
+) -> list[str]:
+    """Those of `values` that no narrative has in a kept column."""
+    query = text(
+        "SELECT DISTINCT json_extract(n.kept, :column_path) AS value FROM narratives n"
+        " WHERE n.dataset_id = :dataset AND value IN (SELECT j.value FROM json_each(:wanted) j)"
+    )
+    asked = {"column_path": path_of(column), "dataset": dataset_id, "wanted": json.dumps(values)}
+    with database.read() as connection:
+        found = set(connection.execute(query, asked).scalars())
+    return [value for value in values if value not in found]
