@@ -11,7 +11,7 @@ from overnight.commands.compare import compare, disagreements
 from overnight.commands.evaluate import evaluate
 from overnight.commands.prevalence import prevalence
 from overnight.commands.purge import purge
-from overnight.commands.results import metrics, results
+from overnight.commands.results import export, metrics, results
 from overnight.commands.resume import Changes, resume
 from overnight.domain.split import is_drawn
 from overnight.errors import DataError, RefusedError, UsageError
@@ -88,6 +88,17 @@ def test_the_test_part_is_in_none_of_the_figures_before_the_end(done, server, sp
     assert compared.pairs[0].comparison.paired == n
     found = disagreements(*ids, db=done.database, limit=0, with_text=True)
     assert not {one.incident_id for one in found.comparison.differing} & apart
+
+
+def test_exports_say_of_each_row_whether_it_is_set_apart(done, split):
+    (file,) = export(db=done.database, formats=["csv"], out=done.folder).files
+    with file.open(encoding="utf-8-sig") as rows:
+        apart = {row["incident_id"]: row["test_part"] for row in csv.DictReader(rows)}
+    assert {id_ for id_, value in apart.items() if value == "1"} == in_test_part(split)
+    assert set(apart.values()) == {"0", "1"}
+    grown = next(done.folder.glob("exports/*/results.jsonl")).read_text().splitlines()
+    found = {row["incident_id"] for line in grown if (row := json.loads(line))["test_part"]}
+    assert found == in_test_part(split)
 
 
 def test_two_splits_are_both_respected_where_experiments_are_compared(study, server):
