@@ -183,6 +183,7 @@ def wire(session: Session, client: Client, concurrency: Bounds, emit: Handler) -
         last=experiment.n_total if is_all else 0,
         errors=workload.errors,
         members=workload.members or (),
+        order=experiment.order,
     )
     flow = Flow(
         concurrency.most,

@@ -210,3 +210,19 @@ def test_two_starts_at_once_make_one_set_of_repetitions(asked, server):
     repeated(asked, 2)
     assert asked.query(EACH) == [(None, 40), (2, 10)]
     assert len(server.calls) == 50
+
+
+def test_a_sample_of_a_random_pilot_is_of_what_the_pilot_covers(asked, server):
+    asked.configure(server.url, run={"order": "random", "max_narratives": 12})
+    done = repeated(asked, 2, 5)
+    assert done.last.status is Status.COMPLETED
+    assert asked.query(
+        "SELECT count(*) FROM members m JOIN results r ON r.narrative_id = m.narrative_id"
+        " AND r.experiment_key = 1"
+    ) == [(5,)]
+    assert doctor(db=asked.database).is_fine
+
+
+def test_repetitions_are_no_further_configuration_measured_on_the_labels(asked):
+    repeated(asked, 3, 10)
+    assert asked.value("SELECT count(DISTINCT configuration_sha256) FROM looks") == 1

@@ -301,3 +301,19 @@ def test_the_source_may_be_gone_meanwhile(corrected, server, monkeypatch):
     result = corrected.run(reuse=corrected.first)
     assert (result.status, result.counts.copied, len(server.calls)) == (Status.COMPLETED, 0, 20)
     assert "is gone" in said(corrected)
+
+
+def test_a_random_order_covers_other_narratives_and_copies_all_the_same(corrected, server):
+    """Which narratives are asked, and in which order, is no part of a request."""
+    corrected.configure(server.url, run={"order": "random"})
+    result = corrected.run(reuse=corrected.first, max_narratives=10)
+    copied = result.counts.copied
+    assert (result.status, copied + len(server.calls)) == (Status.COMPLETED, 10)
+    grown = resume(
+        "latest",
+        db=corrected.database,
+        changes=Changes(max_narratives=20),
+        handler=corrected.events.append,
+    )
+    assert (grown.status, grown.counts.copied, len(server.calls)) == (Status.COMPLETED, 16, 4)
+    assert doctor(db=corrected.database).is_fine

@@ -8,7 +8,13 @@ from typing import Any
 
 from overnight.app import folder_of
 from overnight.config import Config, restore_config
-from overnight.config.binding import binding_digest, binding_fields, mapping_json
+from overnight.config.binding import (
+    WHICH,
+    binding_digest,
+    binding_fields,
+    configuration_digest,
+    mapping_json,
+)
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import ConfigError, RefusedError
 from overnight.events import Handler, Said
@@ -29,11 +35,11 @@ _LIMIT = "run.max_narratives"
 def choose_source(database: Database, config: Config, name: str) -> Experiment:
     """The experiment whose answers to the same requests are to be copied.
 
-    Raises RefusedError where it asks otherwise: then no request is the same. How many narratives
-    it covers does not matter.
+    Raises RefusedError where it asks otherwise: then no request is the same. Which narratives it
+    covers, and in which order, does not matter.
     """
     source = find_experiment(database, name)
-    if differing := [name for name in _differing(source, config) if name != _LIMIT]:
+    if differing := [name for name in _differing(source, config) if name not in WHICH]:
         raise RefusedError(
             f"no answer of {source.experiment_id[:8]} ({source.name}) can be copied: its requests "
             f"differ from those of {config.file} in {', '.join(differing)}"
@@ -160,7 +166,7 @@ def _refusal(
     grow, how = "", " as it was started"
     if grown is not None:
         grow, how = f" --max-narratives {grown}", ""
-    same_requests = all(name == _LIMIT or name.startswith("data") for name in differing)
+    same_requests = all(name in WHICH or name.startswith("data") for name in differing)
     copying = f" --reuse {short}" if same_requests and grown is None else ""
     which = " that copies the answers to unchanged narratives" if copying else ""
     return RefusedError(
@@ -222,5 +228,7 @@ def columns_of(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]
         "config_json": config.stored_json,
         "config_file": str(config.file.resolve()) if config.file else None,
         "binding_sha256": binding,
+        "configuration_sha256": configuration_digest(values),
+        "run_order": values.run.order,
         "primary_type": primary.type if primary else None,
     }

@@ -141,6 +141,7 @@ def _repetition(
         columns |= {
             "repeat_of": experiment.experiment_id,
             "repeat_no": repeat_no,
+            "configuration_sha256": experiment.configuration_sha256,
             "log_dir": str(folder_of(database, "logs/experiments", columns["experiment_id"])),
         }
         sample = there[0] if there else _drawn(experiment, config, again.sample or SAMPLE)

@@ -12,6 +12,7 @@ from overnight.report.repeats import Repeated, Retest, repeated, retest
 from overnight.store.database import Database
 from overnight.store.experiments import find_experiment
 from overnight.store.members import repeats
+from overnight.store.parts import develop_part
 from overnight.store.results import iterate_judgements
 
 
@@ -54,8 +55,9 @@ def _complete(database: Database, experiment: Experiment) -> list[Experiment]:
 def _judgements(
     database: Database, experiment: Experiment, again: Sequence[Experiment]
 ) -> list[Iterator[Judgement]]:
-    """Of the same narratives, in the same order: the experiment's first."""
+    """Of the same narratives, in the same order: those of the experiment first."""
+    shown = develop_part(database, experiment)
     return [
-        iterate_judgements(database, experiment, among=again[0]),
+        iterate_judgements(database, experiment, labelled=shown, among=again[0]),
         *(iterate_judgements(database, one) for one in again),
     ]

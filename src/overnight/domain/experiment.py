@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from overnight.domain.order import RandomOrder
+
 
 class Status(StrEnum):
     """What the row says. A dead owner leaves `running` behind: the screen shows it as crashed."""
@@ -65,9 +67,11 @@ class Experiment:
     structured: str | None
     created_at: datetime
     reuse_of: str | None = None  # id of the one whose answers to the same requests are copied
-    reused_rows: int = 0  # up to this row_num they have been
+    reused_rows: int = 0  # for so many of its first narratives they have been
     repeat_of: str | None = None  # id of the one of whose narratives this one asks a sample again
     repeat_no: int | None = None  # 2, 3, ...
+    order: RandomOrder | None = None  # None: the order of the file
+    configuration_sha256: str | None = None  # None: of an older database
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,3 +37,5 @@ class Result:
     copied_from: str | None = None  # id of the experiment that had this answer already
     text: str | None = None
     raw_reply: str | None = None
+    kept: Mapping[str, str] | None = None  # columns of the data file; what is blank is not in it
+    test_part: bool | None = None  # whether its case is set apart; None where nothing is

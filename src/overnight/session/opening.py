@@ -5,13 +5,14 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from overnight._version import __version__
 from overnight.clock import Heartbeat
-from overnight.config import Config
-from overnight.config.binding import binding_digest
+from overnight.config import Config, naming_the_line
+from overnight.config.binding import binding_digest, configuration_digest
 from overnight.domain.experiment import Event, Experiment, Status, Workload
 from overnight.errors import (
     AlreadyCompleted,
@@ -23,6 +24,7 @@ from overnight.errors import (
 )
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
+from overnight.ingest.keep import keep_columns, kept_notes, missing_columns
 from overnight.ingest.source import checksum_of
 from overnight.record import SessionKeys
 from overnight.session.notes import changed_notes, dead_notes, retry_note, server_notes
@@ -119,18 +121,19 @@ def _as_left(database: Database, key: int, how: Opening) -> Experiment:
 def _verified(database: Database, experiment: Experiment, how: Opening) -> Verified:
     """The data file, seen to hold what is stored. Raises DataChanged, naming what to type."""
     if how.use_stored_data:
-        return Verified(experiment.data_checksum)
+        return Verified(experiment.data_checksum, tuple(_not_read(database, experiment, how)))
     if how.loaded is not None:
         return Verified(how.loaded)
     dataset = get_dataset(database, experiment.dataset_id)
     data = how.config.values.data
     known = tuple({experiment.data_checksum: 0, dataset.checksum: 0})
     shown = how.config.secrets.hide(str(data.file))
+    notes: tuple[str, ...] = ()
     if (moved := _moved(database, how.config, known)) is not None:
-        note = f"{shown} is not there any more; {moved} is the same file, and is used"
-        return Verified(experiment.data_checksum, (note,))
+        notes = (f"{shown} is not there any more; {moved} is the same file, and is used",)
+        data = data.model_copy(update={"file": moved})
     try:
-        return verify(database, dataset, data, known, shown)
+        verified = verify(database, dataset, data, known, shown)
     except DataChanged as changed:
         raise DataChanged(
             f"{changed}\n"
@@ -142,6 +145,23 @@ def _verified(database: Database, experiment: Experiment, how: Opening) -> Verif
             f"the rest: overnight run CONFIG --reuse {experiment.experiment_id[:8]}\n"
             "To begin anew with another file: overnight run CONFIG --new"
         ) from None
+    # The columns that the configuration keeps, read from the file that was verified.
+    with naming_the_line(how.config):
+        _, added = keep_columns(database, dataset, data, verified.checksum)
+    return replace(verified, notes=(*notes, *verified.notes, *kept_notes(added)))
+
+
+def _not_read(database: Database, experiment: Experiment, how: Opening) -> Iterator[str]:
+    """What of the kept columns is not there. Raises RefusedError where the split needs it."""
+    data = how.config.values.data
+    missing = missing_columns(get_dataset(database, experiment.dataset_id), data)
+    if data.split and data.split.column in missing:
+        raise RefusedError(
+            f"data.split needs the column {data.split.column!r}, which is read from the data file: "
+            "go on without --use-stored-data, or without data.split"
+        )
+    if missing:
+        yield f"not kept, since the data file is not read: {', '.join(missing)}"
 
 
 def _moved(database: Database, config: Config, known: Sequence[str]) -> Path | None:
@@ -200,6 +220,7 @@ def _open(
             key,
             {
                 **_config_columns(config),
+                **_of_a_repetition(experiment),
                 **dict.fromkeys(METRIC_COLUMNS),  # those of a smaller part would mislead
                 "n_narratives_total": total,
                 "data_checksum": data.checksum,
@@ -260,7 +281,15 @@ def _config_columns(config: Config) -> dict[str, Any]:
         "max_narratives": values.run.max_narratives,
         "config_json": config.stored_json,
         "binding_sha256": binding_digest(values),
+        "configuration_sha256": configuration_digest(values),
     }
+
+
+def _of_a_repetition(experiment: Experiment) -> dict[str, Any]:
+    """A repetition, whose seed differs, is no other configuration measured on the same labels."""
+    if experiment.repeat_of is None:
+        return {}
+    return {"configuration_sha256": experiment.configuration_sha256}
 
 
 def _session_columns(

@@ -1,11 +1,15 @@
 """Looking at a database that may be damaged, and changing nothing: plain reads, one by one."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from overnight.domain.order import RandomOrder
+from overnight.store.functions import add_functions
+from overnight.store.parts import Part, covered, sampled
 from overnight.store.snapshot import connected, stoppable
 
 _MANY = 20  # faults are listed up to so many
@@ -40,7 +44,15 @@ class State:
     pid: int | None
     started_at: str | None
     last_seen_at: str | None
-    is_repetition: bool
+    is_repetition: bool = False
+    order: RandomOrder | None = None  # None: the order of the file
+
+    @property
+    def covers(self) -> Part:
+        """The narratives that it asks."""
+        if self.is_repetition:
+            return sampled(self.experiment_key)
+        return covered(self.order, self.n_total)
 
     @property
     def remaining(self) -> int:
@@ -72,6 +84,7 @@ def looked_at(path: Path) -> Iterator[sqlite3.Connection]:
     """
     options = "mode=ro" if _has_journal(path) else "mode=ro&immutable=1"
     with connected(path, options) as connection:
+        add_functions(connection)
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         with stoppable(connection, lambda: None):
             yield connection
@@ -115,6 +128,9 @@ def broken_references(connection: sqlite3.Connection) -> list[str]:
 
 def states(connection: sqlite3.Connection) -> list[State]:
     """Every experiment, oldest first; counted on the indexes."""
+    columns = connection.execute("SELECT name FROM pragma_table_info('experiments')").fetchall()
+    order = "e.run_order" if ("run_order",) in columns else "'file'"  # an older database
+    repeated = "e.repeat_of IS NOT NULL" if ("repeat_of",) in columns else "0"
     rows = connection.execute(
         "SELECT e.experiment_key, e.experiment_id, e.experiment_name, e.status, e.dataset_id,"
         " coalesce(e.n_narratives_total, 0),"
@@ -124,12 +140,19 @@ def states(connection: sqlite3.Connection) -> list[State]:
         " (SELECT count(*) FROM run_sessions o WHERE o.experiment_key = e.experiment_key"
         "   AND o.ended_at IS NULL),"
         " coalesce(s.api_url, e.api_url), s.host, s.pid, s.started_at,"
-        " coalesce(s.last_seen_at, s.started_at), e.repeat_of IS NOT NULL"
-        " FROM experiments e LEFT JOIN run_sessions s ON s.session_id ="
+        f" coalesce(s.last_seen_at, s.started_at), {repeated},"
+        f" coalesce(e.run_seed, 0), coalesce(d.n_narratives, 1), {order}"
+        " FROM experiments e LEFT JOIN datasets d ON d.dataset_id = e.dataset_id"
+        " LEFT JOIN run_sessions s ON s.session_id ="
         "  (SELECT max(session_id) FROM run_sessions l WHERE l.experiment_key = e.experiment_key)"
         " ORDER BY e.experiment_key"
     )
-    return [State(*row) for row in rows]
+    return [_state(*row) for row in rows]
+
+
+def _state(*row: Any) -> State:  # noqa: ANN401 - a database row
+    known, (seed, size, order) = row[:-3], row[-3:]
+    return State(*(*known, RandomOrder(seed, size) if order == "random" else None))
 
 
 def datasets(connection: sqlite3.Connection) -> list[DatasetRows]:
@@ -151,42 +174,25 @@ def datasets(connection: sqlite3.Connection) -> list[DatasetRows]:
 
 def remaining_rows(connection: sqlite3.Connection, state: State) -> int:
     """Narratives that an experiment covers and that have no result, counted as a run finds them."""
-    if state.is_repetition:
-        return _value(
-            connection,
-            "SELECT count(*) FROM members m WHERE m.experiment_key = ? AND NOT EXISTS (SELECT 1"
-            " FROM results r WHERE r.experiment_key = m.experiment_key"
-            " AND r.narrative_id = m.narrative_id)",
-            state.experiment_key,
-        )
+    part = state.covers
     return _value(
         connection,
-        "SELECT count(*) FROM narratives n WHERE n.dataset_id = ? AND n.row_num <= ? AND NOT EXISTS"
-        " (SELECT 1 FROM results r WHERE r.experiment_key = ? AND r.narrative_id = n.narrative_id)",
-        state.dataset_id,
-        state.n_total,
-        state.experiment_key,
+        f"SELECT count(*) FROM narratives n WHERE n.dataset_id = :dataset AND {part.sql}"
+        " AND NOT EXISTS (SELECT 1 FROM results r WHERE r.experiment_key = :experiment"
+        " AND r.narrative_id = n.narrative_id)",
+        {**part.values, "dataset": state.dataset_id, "experiment": state.experiment_key},
     )
 
 
 def stray_results(connection: sqlite3.Connection, state: State) -> int:
     """Results of narratives that their experiment does not cover."""
-    if state.is_repetition:
-        return _value(
-            connection,
-            "SELECT count(*) FROM results r WHERE r.experiment_key = ? AND NOT EXISTS (SELECT 1"
-            " FROM members m WHERE m.experiment_key = r.experiment_key"
-            " AND m.narrative_id = r.narrative_id)",
-            state.experiment_key,
-        )
+    part = state.covers
     return _value(
         connection,
         "SELECT count(*) FROM results r LEFT JOIN narratives n ON n.narrative_id = r.narrative_id"
-        " WHERE r.experiment_key = ? AND (n.narrative_id IS NULL OR n.dataset_id <> ?"
-        " OR n.row_num > ?)",
-        state.experiment_key,
-        state.dataset_id,
-        state.n_total,
+        " WHERE r.experiment_key = :experiment AND (n.narrative_id IS NULL"
+        f" OR n.dataset_id <> :dataset OR NOT {part.sql})",
+        {**part.values, "dataset": state.dataset_id, "experiment": state.experiment_key},
     )
 
 
@@ -226,5 +232,7 @@ def known_files(connection: sqlite3.Connection) -> dict[str, str]:
     }
 
 
-def _value(connection: sqlite3.Connection, query: str, *values: object) -> int:
-    return int(connection.execute(query, values).fetchone()[0])
+def _value(
+    connection: sqlite3.Connection, query: str, values: Mapping[str, object] | None = None
+) -> int:
+    return int(connection.execute(query, values or {}).fetchone()[0])

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, text
 
 from overnight.domain.experiment import TRANSITIONS, Counts, Event, Experiment, Status
+from overnight.domain.order import RandomOrder
 from overnight.errors import RefusedError, UnknownExperiment
 from overnight.store.database import Database
 from overnight.store.hot import Executes
@@ -17,7 +18,9 @@ from overnight.store.times import as_text, from_text
 COLUMNS = (
     "experiment_key, experiment_id, experiment_name, status, status_reason, dataset_id,"
     " data_checksum, n_narratives_total, config_json, config_file, binding_sha256, served_model,"
-    " structured, created_at, reuse_of, coalesce(reused_rows, 0), repeat_of, repeat_no"
+    " structured, created_at, reuse_of, coalesce(reused_rows, 0), repeat_of, repeat_no,"
+    " configuration_sha256, run_order, run_seed,"
+    " (SELECT n_narratives FROM datasets d WHERE d.dataset_id = experiments.dataset_id)"
 )
 
 
@@ -42,6 +45,8 @@ def experiment_of(row: Sequence[Any]) -> Experiment:
         reused_rows=row[15],
         repeat_of=row[16],
         repeat_no=row[17],
+        configuration_sha256=row[18],
+        order=RandomOrder(row[20] or 0, row[21]) if row[19] == "random" else None,
     )
 
 

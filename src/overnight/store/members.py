@@ -10,11 +10,6 @@ from overnight.domain.experiment import Experiment
 from overnight.store.database import Database
 from overnight.store.experiments import COLUMNS, create_experiment, experiment_of
 
-# Of a narrative n, where :sample is the key of the repetition.
-IS_MEMBER = (
-    "EXISTS (SELECT 1 FROM members m WHERE m.experiment_key = :sample"
-    " AND m.narrative_id = n.narrative_id)"
-)
 _ADD = "INSERT INTO members (experiment_key, narrative_id) VALUES (?, ?)"
 
 

@@ -9,6 +9,7 @@ from overnight.store.schema import (
     SCHEMA_VERSION,
     VIEWS,
     limits,
+    looks,
     members,
     metadata,
     pauses,
@@ -72,7 +73,10 @@ def _views_in(connection: Connection) -> list[str]:
 
 
 def _from_1(connection: Connection) -> None:
-    """Sessions keep how long they worked by their own clock, when they paused, and the limit."""
+    """Sessions keep how long they worked by their own clock, when they paused, and the limit.
+
+    Narratives keep columns of their file, and it is counted how often labels were looked at.
+    """
     for column in ("runtime_sec FLOAT", "stood_still_sec FLOAT", "stop_asked_at TEXT"):
         connection.exec_driver_sql(f"ALTER TABLE run_sessions ADD COLUMN {column}")
     connection.exec_driver_sql("ALTER TABLE run_sessions ADD COLUMN stop_asked_by TEXT")
@@ -86,6 +90,14 @@ def _from_1(connection: Connection) -> None:
         "CREATE INDEX ix_results_copied ON results (experiment_key, copied)"
         " WHERE copied IS NOT NULL"
     )
+    looks.create(connection)
+    for table, column in (
+        ("datasets", "kept_json TEXT"),
+        ("narratives", "kept TEXT"),
+        ("experiments", "run_order TEXT NOT NULL DEFAULT 'file'"),
+        ("experiments", "configuration_sha256 TEXT"),
+    ):
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column}")
     connection.exec_driver_sql(
         "UPDATE run_sessions SET runtime_sec = max(0.0, round((julianday(coalesce(ended_at,"
         " last_seen_at, started_at)) - julianday(started_at)) * 86400.0, 3))"

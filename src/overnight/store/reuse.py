@@ -11,6 +11,7 @@ from overnight.domain.experiment import Experiment
 from overnight.store.database import Database, Writer
 from overnight.store.experiments import fix_peer
 from overnight.store.hot import HotConnection
+from overnight.store.parts import covered_by
 from overnight.store.sessions import SignOfLife, fence
 from overnight.store.times import as_text
 
@@ -39,21 +40,23 @@ _INSERT = f"""
     SELECT :experiment, n.narrative_id, 0, 1, {", ".join(f"r.{name}" for name in _SAME)}
     FROM narratives n
     {{source}}
-    WHERE n.dataset_id = :dataset AND n.row_num > :after AND n.row_num <= :last
+    WHERE n.dataset_id = :dataset AND n.row_num > :after AND n.row_num <= :last AND {{covered}}
       AND r.error_category IS NULL
       AND NOT EXISTS (SELECT 1 FROM results o WHERE o.experiment_key = :experiment
                                                 AND o.narrative_id = n.narrative_id)"""
 # A narrative's own answer first: where texts repeat, each keeps the one that it was given.
 BY_KEY = _INSERT.format(
+    covered="{covered}",
     source="""
     CROSS JOIN narratives s ON s.dataset_id = :source_dataset AND s.incident_id = n.incident_id
       AND s.narrative_type = n.narrative_type AND s.text_sha256 = n.text_sha256
-    CROSS JOIN results r ON r.experiment_key = :source AND r.narrative_id = s.narrative_id"""
+    CROSS JOIN results r ON r.experiment_key = :source AND r.narrative_id = s.narrative_id""",
 )
 BY_TEXT = _INSERT.format(
+    covered="{covered}",
     source="""
     CROSS JOIN temp.answered_texts t ON t.text_sha256 = n.text_sha256
-    CROSS JOIN results r ON r.result_id = t.result_id AND r.experiment_key = :source"""
+    CROSS JOIN results r ON r.result_id = t.result_id AND r.experiment_key = :source""",
 )
 _MAKE_TEXTS = (
     "CREATE TABLE temp.answered_texts (text_sha256 BLOB PRIMARY KEY, result_id INTEGER NOT NULL)"
@@ -102,9 +105,13 @@ def copy_answers(database: Database, copying: Copying) -> None:
     text are needed on the disk meanwhile. Raises SupersededError.
     """
     target = copying.target
+    # In a random order each row may be covered: all are gone through, again after a crash.
+    first, end = target.reused_rows, target.n_total
+    if target.order is not None:
+        first, end = 0, target.order.size
     with database.writer() as writer, answered_texts(writer, copying.source.experiment_key):
-        for after in range(target.reused_rows, target.n_total, _CHUNK):
-            last = min(after + _CHUNK, target.n_total)
+        for after in range(first, end, _CHUNK):
+            last = min(after + _CHUNK, end)
             with writer.write(_PATIENCE) as connection:
                 _copy_chunk(connection, copying, after, last)
 
@@ -124,7 +131,9 @@ def _copy_chunk(connection: HotConnection, copying: Copying, after: int, last: i
     there = (source.experiment_key, source.experiment_id)
     if connection.exec_driver_sql(_STILL_THERE, there).fetchone() is None:
         return  # purged meanwhile
+    cover = covered_by(target)
     values = {
+        **cover.values,
         "experiment": target.experiment_key,
         "dataset": target.dataset_id,
         "source": source.experiment_key,
@@ -132,8 +141,14 @@ def _copy_chunk(connection: HotConnection, copying: Copying, after: int, last: i
         "after": after,
         "last": last,
     }
-    n = sum(connection.exec_driver_sql(insert, values).rowcount for insert in (BY_KEY, BY_TEXT))
+    n = sum(
+        connection.exec_driver_sql(insert.format(covered=cover.sql), values).rowcount
+        for insert in (BY_KEY, BY_TEXT)
+    )
     if n:  # from now on the same model must answer
         fix_peer(connection, target.experiment_key, source.served_model, source.structured)
-    note = (last, n, as_text(sign.now), target.experiment_key)
+    done = last if target.order is None else target.reused_rows
+    if target.order is not None and last == target.order.size:
+        done = target.n_total
+    note = (done, n, as_text(sign.now), target.experiment_key)
     connection.exec_driver_sql(_NOTE, note)
