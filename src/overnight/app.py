@@ -126,7 +126,7 @@ def make_client(config: Config, spec: AnswerSpec, structured: Structured | None 
 
 
 def _http_client(config: Config, spec: AnswerSpec, structured: Structured | None) -> Client:
-    from overnight.call.openai import Endpoint, OpenAIClient  # noqa: PLC0415 - aiohttp is slow
+    from overnight.call.openai import Endpoint, OpenAIClient  # noqa: PLC0415 - rules need none
 
     model = config.values.model
     assert model.api_url is not None  # noqa: S101 - the configuration demands it

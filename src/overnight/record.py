@@ -1,8 +1,7 @@
 """Recording: one writer thread that commits what calls amounted to and opens the next ones.
 
 An attempt is entered before it is sent and closed in the transaction that records its outcome.
-Closing and opening share transactions, so a slot that becomes free is filled by the same commit
-that freed it.
+Closing and opening share transactions: the commit that closes an attempt opens its successor.
 """
 
 import asyncio
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
+from overnight.domain.concurrency import AHEAD
 from overnight.errors import DatabaseBusy, OvernightError, SupersededError
 from overnight.events import LimitMoved, Waiting
 from overnight.store.database import Database, Writer
@@ -27,10 +27,10 @@ from overnight.store.pauses import enter_pause
 from overnight.store.rescue import rescue_file, write_rescue
 from overnight.store.sessions import SignOfLife, fence, record_peer
 
-# A commit waits for company only for a moment: while one is being written to disk, the next group
-# gathers by itself, and what waits here keeps its place in the ledger from being filled again.
-GROUP = 10  # outcomes that are enough company ...
-LINGER = 0.001  # ... or as many as have come in so many seconds
+# A commit waits for company, but not for so long that calls wait for it: of the AHEAD attempts that
+# are open beyond those in flight, half are still to be sent when it begins.
+GROUP = AHEAD // 2  # outcomes that are enough company ...
+LINGER = 0.01  # ... or as many as have come in so many seconds
 LARGEST_GROUP = 100
 PROGRESS_EVERY = 1.0  # seconds between two updates of the experiment's row
 PATIENCE = 600.0  # seconds that a commit waits for a database that somebody else has locked

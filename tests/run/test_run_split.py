@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from overnight.commands import looks
+from overnight.commands.check import check
 from overnight.commands.compare import compare, disagreements
 from overnight.commands.evaluate import evaluate
 from overnight.commands.prevalence import prevalence
@@ -167,6 +168,10 @@ def test_a_misspelled_value_is_said_before_it_leaks_the_test_part(study, server)
     with pytest.raises(DataError, match=r"no narrative has fold = 'tset'.*'train' \(100\)"):
         study.run()
     assert study.value("SELECT count(*) FROM experiments") == 0
+    with pytest.raises(DataError, match="no narrative has fold = 'tset'"):
+        check(study.config, offline=True)
+    study.configure(server.url, data=COLUMN)
+    assert check(study.config, offline=True).census.n_usable == N
 
 
 def test_a_column_of_texts_is_not_repeated_where_its_values_are_said(study, server):

@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import aiohttp
-
 from overnight.call.body import Bodies
 from overnight.call.client import Structured
 from overnight.call.faults import from_reply, from_status, no_answer
+from overnight.call.http import BrokenError, ConnectError, InsecureError, Pool
 from overnight.domain.outcome import Blame, ErrorCategory, Fault, How, Reply, Request
 
 _OK = 200
-_LARGEST_BODY = 32 * 1024 * 1024
 _BROKEN_OFF = ("error", "abort", "network_error")  # finish reasons: the server gave up half-way
 
 
@@ -48,8 +46,7 @@ class OpenAIClient:
         self._bodies = Bodies(parameters, response_format)
         wanted = parameters.get("response_format", response_format)
         self._structured = "none" if wanted is None else structured
-        self._url = endpoint.url
-        self._session: aiohttp.ClientSession | None = None
+        self._pool: Pool | None = None
 
     @property
     def structured(self) -> Structured | None:
@@ -63,32 +60,28 @@ class OpenAIClient:
 
     async def open(self) -> None:
         """Make the pool of connections."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=75),
-            timeout=aiohttp.ClientTimeout(total=self._endpoint.timeout),
-            headers={"Content-Type": "application/json", **self._endpoint.headers},
-            cookie_jar=aiohttp.DummyCookieJar(),  # nothing is kept, and nothing is looked up
-            read_bufsize=2**18,
-        )
+        endpoint = self._endpoint
+        self._pool = Pool(endpoint.url, endpoint.headers, endpoint.timeout)
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+        if self._pool is not None:
+            self._pool.close()
 
     async def call(self, request: Request) -> Reply | Fault:
         """Send one request. Whatever a server or a network can do comes back as a value."""
+        assert self._pool is not None, "open() comes first"  # noqa: S101
         formed = self._structured != "none"
         try:
-            status, raw_headers, body = await self._send(request)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+            response = await self._pool.post(self._bodies.body(request, formed=formed))
+        except (TimeoutError, ConnectError, InsecureError, BrokenError, ValueError) as error:
             return self._unanswered(error)
+        status, body = response.status, response.body
         if status == _OK and (completion := _read(body)) is not None:
             self._structured = self._structured or "json_schema"
             return completion
-        headers = {name.lower(): value for name, value in raw_headers.items()}
         fault = (from_reply if status == _OK else partial(from_status, status))(
-            headers,
+            response.headers(),
             body.decode("utf-8", "replace"),
             request,
             formed=formed and self._structured != "json_schema",
@@ -98,33 +91,23 @@ class OpenAIClient:
             self._structured = "none"
         return fault
 
-    async def _send(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
-        """Status, headers, and body, which is cut at 32 MB."""
-        assert self._session is not None, "open() comes first"  # noqa: S101
-        data = self._bodies.body(request, formed=self._structured != "none")
-        async with self._session.post(self._url, data=data, allow_redirects=False) as response:
-            body = await response.content.read(_LARGEST_BODY)
-            while chunk := await response.content.read(_LARGEST_BODY - len(body)):
-                body += chunk
-            return response.status, response.headers, body
-
     def _unanswered(self, error: Exception) -> Fault:
         """Why nothing came back."""
         if isinstance(error, TimeoutError):
             message = f"no answer within {self._endpoint.timeout:g} s (timeout_sec)"
             return no_answer(message, How.TIMED_OUT)
-        if isinstance(error, aiohttp.ClientSSLError):
+        if isinstance(error, InsecureError):
             return _wrong_address(
-                f"no secure connection to {error.host}:{error.port}; check its certificate, and "
-                "https:// in model.api_url"
+                f"no secure connection to {error}; check its certificate, and https:// in "
+                "model.api_url"
             )
-        if isinstance(error, aiohttp.ClientConnectorError):
-            message = f"cannot connect to {error.host}:{error.port}; is the server running?"
+        if isinstance(error, ConnectError):
+            message = f"cannot connect to {error}; is the server running?"
             return no_answer(message, How.REFUSED)
-        kind = type(error).__name__
-        if isinstance(error, ValueError):
-            return _wrong_address(f"model.api_url or a header cannot be used ({kind})")
-        return no_answer(f"the connection broke; is the server running? ({kind})", How.BROKE)
+        if isinstance(error, BrokenError):
+            message = f"the connection broke; is the server running? ({error})"
+            return no_answer(message, How.BROKE)
+        return _wrong_address(f"model.api_url or a header cannot be used ({type(error).__name__})")
 
 
 def _read(body: bytes) -> Reply | Fault | None:

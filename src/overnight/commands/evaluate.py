@@ -18,9 +18,9 @@ from overnight.report.metrics import Metrics, measure
 from overnight.report.repeats import Retest
 from overnight.report.tally import tallies, tally
 from overnight.store.experiments import counts
-from overnight.store.kept import values_of
+from overnight.store.kept import label_counts_by, values_of
 from overnight.store.parts import Part, covered_by, develop_part, kept_column, test_part
-from overnight.store.results import iterate_judgements, label_counts, label_counts_by
+from overnight.store.results import iterate_judgements, label_counts
 
 MOST_GROUPS = 20  # values of a column; beyond, the tables are too many to read
 

@@ -20,8 +20,8 @@ class Dispatcher:
     """Hands open attempts to the workers that make the calls, as the flow allows.
 
     At most `flow.limit` calls are in flight, and at most AHEAD more than `flow.ceiling` attempts
-    are open in the ledger; an attempt counts as open until the commit that closes it. Workers are
-    hired when there is something to do for them.
+    are open in the ledger: what has ended is closed by the commit that opens its successor, or by
+    an earlier one. Workers are hired when there is something to do for them.
     """
 
     def __init__(self, plan: Plan, recorder: Recorder, flow: Flow) -> None:
@@ -65,8 +65,9 @@ class Dispatcher:
         return None
 
     def returned(self) -> None:
-        """A call is no longer in flight."""
+        """A call is no longer in flight, and how it ended has been handed to the recorder."""
         self.in_flight -= 1
+        self._n_open -= 1
         self._set_timer()
         self._wake()
 
@@ -119,7 +120,6 @@ class Dispatcher:
 
     def on_commit(self, opened: Sequence[OpenAttempt], ended: Sequence[Attempted]) -> None:
         """Attempts may be sent; others are closed and make room."""
-        self._n_open -= len(ended)
         self._n_entering -= len(opened)
         if self.stopping:
             self._recorder.withdraw(list(opened))

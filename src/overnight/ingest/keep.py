@@ -6,10 +6,11 @@ from itertools import islice
 from overnight.config import DataSection
 from overnight.domain.narrative import SourceNarrative
 from overnight.errors import DataError
+from overnight.ingest.load import Census, take_census
 from overnight.ingest.source import Source, open_source
 from overnight.store.database import Database
-from overnight.store.datasets import Dataset, keep_more, stored_narratives
-from overnight.store.kept import Values, absent_values, values_of
+from overnight.store.datasets import Dataset, stored_narratives
+from overnight.store.kept import Values, absent_values, keep_more, values_of
 from overnight.store.parts import kept_column
 
 _CHUNK = 500  # narratives that are looked up at once
@@ -80,6 +81,21 @@ def refuse_empty_test_part(database: Database, dataset: Dataset, data: DataSecti
     if absent:
         there = _shown(values_of(database, dataset.dataset_id, column, most=_SHOWN))
         raise DataError(f"data.split: no narrative has {column} = {absent[0]!r}; {there}")
+
+
+def census_of(source: Source, data: DataSection) -> Census:
+    """What loading a file would give; raises what `refuse_empty_test_part` would raise then."""
+    rule = data.split.rule if data.split else None
+    column = rule.column and kept_column(source.kept, rule.column) if rule else None
+    absent = dict.fromkeys(rule.values if rule and column else ())
+
+    def see(row: SourceNarrative) -> None:
+        absent.pop((row.kept or {}).get(column or "", ""), None)
+
+    census = take_census(source, see)
+    if absent:
+        raise DataError(f"data.split: no narrative has {column} = {next(iter(absent))!r}")
+    return census
 
 
 def _shown(found: Values) -> str:

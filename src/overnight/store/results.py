@@ -317,43 +317,14 @@ def label_counts(
             values,
         ).all()
     return ExperimentCounts(
-        by_label=tuple(LabelCount(*row) for row in rows), repairs=_repairs(repaired)
+        by_label=tuple(LabelCount(*row) for row in rows), repairs=repairs_of(repaired)
     )
 
 
-def _repairs(repaired: Iterable[Sequence[Any]]) -> dict[str, int]:
+def repairs_of(repaired: Iterable[Sequence[Any]]) -> dict[str, int]:
     """How many results needed each repair; one may have needed several."""
     repairs: dict[str, int] = {}
     for names, n in repaired:
         for name in names.split(", "):
             repairs[name] = repairs.get(name, 0) + n
     return dict(sorted(repairs.items()))
-
-
-def label_counts_by(
-    database: Database, experiment_key: int, part: Part, column: str, values: Sequence[str | None]
-) -> dict[str | None, ExperimentCounts]:
-    """`label_counts` for each of some values of a kept column; None is a blank one."""
-    query = text(
-        "SELECT json_extract(n.kept, :column_path) AS value, n.narrative_type, n.label,"
-        " r.primary_value, r.error_category, count(*), r.repaired"
-        " FROM results r JOIN narratives n ON n.narrative_id = r.narrative_id"
-        f" WHERE r.experiment_key = :key AND {part.sql} AND"
-        " (value IS NULL OR value IN (SELECT j.value FROM json_each(:column_values) j))"
-        " GROUP BY 1, 2, 3, 4, 5, 7 ORDER BY 1, 2, 3, 4, 5, 7"
-    )
-    asked = {
-        **part.values,
-        "key": experiment_key,
-        "column_path": path_of(column),
-        "column_values": json.dumps([value for value in values if value is not None]),
-    }
-    with database.read() as connection:
-        rows = connection.execute(query, asked).all()
-    return {
-        value: ExperimentCounts(
-            by_label=tuple(LabelCount(*row[1:6]) for row in rows if row[0] == value),
-            repairs=_repairs((row[6], row[5]) for row in rows if row[0] == value and row[6]),
-        )
-        for value in values
-    }

@@ -8,6 +8,11 @@ wants, and counts what it saw; the ways in which real servers fail, by name; and
         ...  # run something against server.url, and then look at server.calls
 """
 
+from importlib.util import find_spec
+
+if find_spec("aiohttp") is None:
+    raise ImportError("overnight.testing needs aiohttp: pip install 'overnight[testing]'")
+
 from overnight.testing import faulty
 from overnight.testing.frozen import FrozenClock, FrozenLoop
 from overnight.testing.patience import wait_until

@@ -1,0 +1,59 @@
+"""`overnight run STUDY`, and what its calling phase cost, from the first plan to the last commit.
+
+    python calling.py STUDY     prints {"cpu": seconds, "threads": {name: seconds}} on the last line
+
+Start-up, loading, metrics and exports are outside; everything that goes on between is inside, on
+whatever thread.
+"""
+
+import json
+import resource
+import sys
+import threading
+import time
+
+from overnight import work
+from overnight.cli.main import main
+
+_work = work.work
+
+
+def cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def by_thread() -> dict[str, float]:
+    """CPU seconds of the threads alive, where the system tells."""
+    try:
+        return {
+            t.name: time.clock_gettime(time.pthread_getcpuclockid(t.ident))
+            for t in threading.enumerate()
+        }
+    except (AttributeError, OSError):
+        return {}
+
+
+async def measured(parts: work.Parts, stop: work.StopRequest) -> work.Ending:
+    finish, threads = parts.recorder.finish, {}
+
+    async def look_first() -> None:
+        threads.update(by_thread())
+        await finish()
+
+    parts.recorder.finish = look_first
+    before, first = cpu_seconds(), by_thread()
+    try:
+        return await _work(parts, stop)
+    finally:
+        cost = {name: used - first.get(name, 0.0) for name, used in threads.items()}
+        told.update(cpu=cpu_seconds() - before, threads=cost)
+
+
+told: dict[str, object] = {}
+work.work = measured
+sys.argv[:] = ["overnight", "run", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print(json.dumps(told))
