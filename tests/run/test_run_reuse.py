@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -45,6 +46,13 @@ def answers(study, experiment_id):
     )
 
 
+def in_full(study, make_study, server):
+    """What an experiment answers that asks every narrative of the study."""
+    whole = make_study("whole").configure(server.url)
+    shutil.copy(study.folder / "narratives.csv", whole.folder)
+    return answers(whole, whole.run().experiment_id)
+
+
 def said(study) -> str:
     return "\n".join(getattr(event, "message", "") for event in study.events)
 
@@ -67,12 +75,7 @@ def test_only_what_has_changed_is_asked_and_the_result_equals_a_full_run(
     assert (result.status, result.counts.copied) == (Status.COMPLETED, 16)
     assert len(server.calls) == 4
 
-    whole = make_study("whole")
-    (whole.folder / "narratives.csv").write_bytes(
-        (corrected.folder / "narratives.csv").read_bytes()
-    )
-    whole.configure(server.url)
-    assert answers(corrected, result.experiment_id) == answers(whole, whole.run().experiment_id)
+    assert answers(corrected, result.experiment_id) == in_full(corrected, make_study, server)
 
 
 def test_a_copied_answer_made_no_call_and_every_account_says_so(corrected):
@@ -135,8 +138,8 @@ def test_a_crash_while_copying_is_no_matter(corrected, server, monkeypatch):
 
 
 @pytest.mark.parametrize("within", [True, False])
-def test_a_kill_while_copying_is_no_matter(corrected, server, within):
-    """Within the transaction of a chunk, or between two of them."""
+def test_a_kill_while_copying_is_no_matter(corrected, server, make_study, within):
+    """Within the transaction of a chunk, or between two of them; the answers are the same."""
     dies = f"""
 import os, signal, sys
 from overnight.cli import main
@@ -161,6 +164,7 @@ main()
     result = corrected.run(reuse=corrected.first)
     assert (result.status, result.counts.copied, len(server.calls)) == (Status.COMPLETED, 16, 4)
     assert doctor(db=corrected.database).is_fine
+    assert answers(corrected, result.experiment_id) == in_full(corrected, make_study, server)
 
 
 @pytest.mark.parametrize("how", ["run", "resume"])
