@@ -115,6 +115,8 @@ def broken_references(connection: sqlite3.Connection) -> list[str]:
 
 def states(connection: sqlite3.Connection) -> list[State]:
     """Every experiment, oldest first; counted on the indexes."""
+    columns = connection.execute("SELECT name FROM pragma_table_info('experiments')").fetchall()
+    repeated = "e.repeat_of IS NOT NULL" if ("repeat_of",) in columns else "0"  # an older database
     rows = connection.execute(
         "SELECT e.experiment_key, e.experiment_id, e.experiment_name, e.status, e.dataset_id,"
         " coalesce(e.n_narratives_total, 0),"
@@ -124,7 +126,7 @@ def states(connection: sqlite3.Connection) -> list[State]:
         " (SELECT count(*) FROM run_sessions o WHERE o.experiment_key = e.experiment_key"
         "   AND o.ended_at IS NULL),"
         " coalesce(s.api_url, e.api_url), s.host, s.pid, s.started_at,"
-        " coalesce(s.last_seen_at, s.started_at), e.repeat_of IS NOT NULL"
+        f" coalesce(s.last_seen_at, s.started_at), {repeated}"
         " FROM experiments e LEFT JOIN run_sessions s ON s.session_id ="
         "  (SELECT max(session_id) FROM run_sessions l WHERE l.experiment_key = e.experiment_key)"
         " ORDER BY e.experiment_key"
