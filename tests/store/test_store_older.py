@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from overnight.errors import DatabaseRefused
+from overnight.store import examine
 from overnight.store.database import open_database
 from overnight.store.schema import SCHEMA_VERSION
 
@@ -61,3 +62,10 @@ def test_views_of_users_survive(first):
     open_database(first, before_upgrade=lambda _: None).close()
     with closing(sqlite3.connect(first)) as connection:
         assert connection.execute("SELECT n FROM mine").fetchone() == (1,)
+
+
+def test_an_older_one_can_be_examined_as_it_is(first):
+    with closing(sqlite3.connect(first)) as connection:
+        [state] = examine.states(connection)
+        assert examine.remaining_rows(connection, state) == 0
+    assert (state.n_results, state.is_repetition) == (1, False)
