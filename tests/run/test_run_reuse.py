@@ -295,6 +295,11 @@ def test_changed_data_are_refused_with_the_cheapest_way_on(study, server):
         )
 
 
+def test_a_new_experiment_over_corrected_data_says_how_to_have_it_cheaper(corrected):
+    corrected.run()
+    assert f"--reuse {corrected.first[:8]} copies what is unchanged" in said(corrected)
+
+
 def test_the_source_may_be_gone_meanwhile(corrected, server, monkeypatch):
     """Then what is not copied is asked."""
 

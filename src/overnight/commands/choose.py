@@ -124,9 +124,10 @@ def _covered(config: Config, dataset: Dataset) -> int:
 
 def _told_apart(other: Experiment, config: Config, dataset: Dataset) -> str:
     """Why a new experiment begins although there is one of this name."""
-    differing = ", ".join(_differences(other, config, dataset)) or "nothing but --new"
-    short = other.experiment_id[:8]
-    return f"a new experiment: it differs from {short} in {differing}, and asks all narratives"
+    differing, short = _differences(other, config, dataset), other.experiment_id[:8]
+    told = ", ".join(differing) or "nothing but --new"
+    cheaper = f"; --reuse {short} copies what is unchanged" if _asks_the_same(differing) else ""
+    return f"a new experiment: it differs from {short} in {told}, and asks all narratives{cheaper}"
 
 
 def refuse_other_data(database: Database, config: Config) -> None:
@@ -166,8 +167,7 @@ def _refusal(
     grow, how = "", " as it was started"
     if grown is not None:
         grow, how = f" --max-narratives {grown}", ""
-    same_requests = all(name in WHICH or name.startswith("data") for name in differing)
-    copying = f" --reuse {short}" if same_requests and grown is None else ""
+    copying = f" --reuse {short}" if _asks_the_same(differing) and grown is None else ""
     which = " that copies the answers to unchanged narratives" if copying else ""
     return RefusedError(
         f"{other.experiment_id} ({other.name}) is {state} and differs from this configuration in "
@@ -193,6 +193,11 @@ def _differing(other: Experiment, config: Config) -> list[str]:
     if set(names) <= {_LIMIT} and other.binding_sha256 != binding_digest(restored):
         names.append("a variable of the environment")  # it held something else at the start
     return names
+
+
+def _asks_the_same(differing: list[str]) -> bool:
+    """Whether the requests are the same for the same texts."""
+    return all(name in WHICH or name.startswith("data") for name in differing)
 
 
 def columns_of(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:

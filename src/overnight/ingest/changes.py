@@ -101,7 +101,7 @@ def verify(
             changes = compare(database, dataset, source)
     except DataError as error:
         raise DataChanged(
-            f"the data file {shown} has changed and cannot be read: {error} (stored {known[0]})"
+            f"the data file {shown} has changed (stored {known[0]}) and cannot be read: {error}"
         ) from None
     if not changes.same_texts:
         raise DataChanged(
