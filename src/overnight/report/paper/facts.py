@@ -1,0 +1,98 @@
+"""All that a report and a methods paragraph are made from: the same read models as on screen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from overnight.config.expand import hide_passwords
+from overnight.domain.answer import AnswerSpec
+from overnight.domain.experiment import Counts
+from overnight.report.evaluation import Evaluation
+from overnight.report.metrics import Metrics, Scores
+from overnight.report.paper.course import Course
+from overnight.store.course import FailedCalls, OutcomeCount, ResultTotals
+from overnight.store.sessions import SessionRow
+from overnight.store.times import from_text
+from overnight.views import StatusView
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One experiment as it stood when it was looked at.
+
+    `config` is the experiment file as it is stored, variables unexpanded. `failed_calls` are
+    those without an answer. `n_configurations`: how many have been measured on the same data.
+    `outside`: the host that narratives went to, None if they stayed on the machine.
+    """
+
+    status: StatusView
+    config: Mapping[str, Any]
+    spec: AnswerSpec
+    metrics: Metrics
+    evaluation: Evaluation
+    course: Course
+    failed_calls: Sequence[FailedCalls]
+    totals: ResultTotals
+    outcomes: Sequence[OutcomeCount]
+    n_configurations: int
+    outside: str | None
+    version: str  # of the program that looked
+    made_at: datetime
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """The experiment's own columns."""
+        return self.status.view.summary.row
+
+    @property
+    def counts(self) -> Counts:
+        """Where it stands."""
+        return self.status.view.counts
+
+    @property
+    def sessions(self) -> Sequence[SessionRow]:
+        """The oldest first."""
+        return self.status.view.summary.sessions
+
+    @property
+    def groupings(self) -> Mapping[str, Mapping[str, Scores]]:
+        """By what narratives can be told apart -> its values -> what is known of each."""
+        return {"narrative type": self.metrics.by_type}
+
+    @property
+    def labelled(self) -> Scores:
+        """Of all narratives."""
+        return self.metrics.overall
+
+    @property
+    def n_calls(self) -> int:
+        """Calls that ended, in all sessions."""
+        return sum(session.n_calls for session in self.sessions)
+
+    def setting(self, section: str, key: str, otherwise: object = None) -> object:
+        """What the experiment file says, as it was written; passwords hidden."""
+        value = (self.config.get(section) or {}).get(key, otherwise)
+        return hide_passwords(value) if isinstance(value, str) else value
+
+    def called(self, status: str) -> int:
+        """Calls without an answer that ended so: failed, lost, open."""
+        return sum(calls.n for calls in self.failed_calls if calls.status == status)
+
+
+def moment(text: str | datetime | None) -> str:
+    """A time of the database, to the minute, in UTC."""
+    if text is None:
+        return ""
+    at = from_text(text) if isinstance(text, str) else text
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def named(counts: Mapping[str, int]) -> str:
+    """Numbers with their names: a 1, b 2."""
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items())
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """So many of something: 1 call, 2 calls."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"

@@ -1,0 +1,60 @@
+"""A report as a file: whole or not there, for its owner alone."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from overnight.domain.result import Result
+from overnight.report.paper.document import Block, Document, Heading, Paragraph
+from overnight.report.paper.facts import Facts, moment
+from overnight.report.paper.how_it_went import how_it_went
+from overnight.report.paper.html import html
+from overnight.report.paper.markdown import markdown
+from overnight.report.paper.methods import methods
+from overnight.report.paper.what_came_out import what_came_out
+from overnight.report.paper.what_it_supports import what_it_supports
+from overnight.report.paper.what_was_run import what_was_run
+from overnight.report.paper.wrong_answers import WARNING, wrong_answers
+from overnight.report.staging import staging
+
+FORMATS: Mapping[str, Callable[[Document], Iterator[str]]] = {"html": html, "md": markdown}
+
+
+def report_of(facts: Facts, wrong: Mapping[str, Iterable[Result]] | None = None) -> Document:
+    """The report; with `wrong` (title -> results with texts) it holds narratives, and says so."""
+    return Document(facts.status.view.name, _blocks(facts, wrong))
+
+
+def _blocks(facts: Facts, wrong: Mapping[str, Iterable[Result]] | None) -> Iterator[Block]:
+    if wrong is not None:
+        yield Paragraph(WARNING, warning=True)
+    counts = facts.counts
+    yield Paragraph(
+        f"Experiment {facts.status.view.experiment_id}, {facts.status.view.state}: "
+        f"{counts.answered:,} of {counts.total:,} narratives answered by "
+        f"{facts.row['served_model'] or facts.row['model_name']}. "
+        f"Written by overnight {facts.version} on {moment(facts.made_at)}; every number is counted "
+        "from the database as it then stood."
+    )
+    yield from what_was_run(facts)
+    yield from how_it_went(facts)
+    yield from what_came_out(facts)
+    yield from what_it_supports(facts)
+    yield Heading("For the methods section")
+    yield Paragraph(methods(facts))
+    if wrong is not None:
+        yield from wrong_answers(wrong)
+
+
+def write(document: Document, file: Path, format_: str) -> Path:
+    """Write the file by way of a temporary one, mode 0600; an old one stands until then.
+
+    Raises UsageError if its folder cannot hold it, OSError as the disk has it.
+    """
+    with staging(file.parent) as stage:
+        with stage.create(file.name) as out:
+            for piece in FORMATS[format_](document):
+                out.write(piece.encode("utf-8"))
+            out.flush()
+            os.fsync(out.fileno())
+        return stage.publish([file.name])[0]
