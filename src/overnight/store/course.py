@@ -1,6 +1,9 @@
 """How an experiment went, counted in the database: over time, call by call, by length."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import text
 
@@ -61,17 +64,46 @@ class OutcomeCount:
     n: int
 
 
+# SQLite would sort all rows with their texts to group them: so a page at a time, cut down first.
+_PAGE_SIZE = 20_000
+_PAGE = """
+    SELECT {columns}, r.narrative_id AS id
+    FROM results r JOIN narratives n ON n.narrative_id = r.narrative_id
+    WHERE r.experiment_key = :key AND r.narrative_id > :after
+    ORDER BY r.narrative_id LIMIT :size"""
+
+
+def _counted(
+    database: Database, experiment_key: int, columns: Mapping[str, str]
+) -> Counter[tuple[Any, ...]]:
+    """Results counted by the values of columns; a page per transaction, so memory stays flat."""
+    names = ", ".join(columns)
+    page = _PAGE.format(columns=", ".join(f"{what} AS {name}" for name, what in columns.items()))
+    query = text(f"SELECT {names}, count(*), max(id) FROM ({page}) GROUP BY {names}")
+    found: Counter[tuple[Any, ...]] = Counter()
+    after, n = 0, _PAGE_SIZE
+    while n == _PAGE_SIZE:
+        values = {"key": experiment_key, "after": after, "size": _PAGE_SIZE}
+        with database.read() as connection:
+            rows = connection.execute(query, values).all()
+        n = sum(row[-2] for row in rows)
+        after = max((row[-1] for row in rows), default=after)
+        for *what, count, _ in rows:
+            found[tuple(what)] += count
+    return found
+
+
 def results_over_time(database: Database, experiment_key: int, digits: int) -> list[Instant]:
     """Results by the first so many characters of the time at which they came."""
-    with database.read() as connection:
-        rows = connection.execute(
-            text(
-                "SELECT substr(processed_at, 1, :digits), count(*), count(error_category)"
-                " FROM results WHERE experiment_key = :key GROUP BY 1 ORDER BY 1"
-            ),
-            {"key": experiment_key, "digits": digits},
-        ).all()
-    return [Instant(*row) for row in rows]
+    columns = {
+        "came": f"substr(r.processed_at, 1, {digits:d})",
+        "failed": "r.error_category IS NOT NULL",
+    }
+    counts = _counted(database, experiment_key, columns)
+    return [
+        Instant(at, counts[at, 0] + counts[at, 1], counts[at, 1])
+        for at in sorted({at for at, _ in counts})
+    ]
 
 
 def failed_calls(database: Database, experiment_key: int) -> list[FailedCalls]:
@@ -113,21 +145,18 @@ def outcome_counts(
     primary = spec.primary_field
     by_value = primary is not None and primary.type in _COUNTED_BY_VALUE
     label, value = ("n.label", "r.primary_value") if by_value else ("NULL", "NULL")
-    longer = " + ".join(
-        f"(length(n.narrative_text) > {SHORTEST * 2**i})" for i in range(N_LENGTHS - 1)
-    )
-    with database.read() as connection:
-        rows = connection.execute(
-            text(
-                f"SELECT {longer}, CASE WHEN r.confidence BETWEEN 0 AND 1 THEN"
-                " min(9, CAST(round(r.confidence * 10, 9) AS INTEGER)) END,"
-                f" {label}, {value}, r.error_category, count(*)"
-                " FROM results r JOIN narratives n ON n.narrative_id = r.narrative_id"
-                " WHERE r.experiment_key = :key GROUP BY 1, 2, 3, 4, 5"
-            ),
-            {"key": experiment.experiment_key},
-        ).all()
-    return [OutcomeCount(*row) for row in rows]
+    chars = "length(n.narrative_text)"
+    classes = (f"WHEN {chars} <= {SHORTEST * 2**i} THEN {i}" for i in range(N_LENGTHS - 1))
+    columns = {
+        "chars": f"CASE {' '.join(classes)} ELSE {N_LENGTHS - 1} END",
+        "tenth": "CASE WHEN r.confidence BETWEEN 0 AND 1 THEN"
+        " min(9, CAST(round(r.confidence * 10, 9) AS INTEGER)) END",
+        "label": label,
+        "value": value,
+        "error": "r.error_category",
+    }
+    counts = _counted(database, experiment.experiment_key, columns)
+    return [OutcomeCount(*(*what, n)) for what, n in counts.items()]
 
 
 def configurations_over(database: Database, dataset_id: int) -> int:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from xml.etree.ElementTree import Element
 
 from overnight.report.paper.document import Caption
@@ -12,6 +11,7 @@ from overnight.report.paper.svg import (
     WIDTH,
     Frame,
     box,
+    dot,
     hatched,
     line,
     nice,
@@ -30,7 +30,13 @@ from overnight.store.times import from_text
 
 _BARS = 60  # of all sessions together, about
 _SHORTEST = 0.01  # seconds; even a session that did nothing has its place
-_DIGITS = ((60.0, 22), (600.0, 21), (6 * 3600.0, 19), (72 * 3600.0, 18))  # span -> its precision
+_DIGITS = (
+    (2.0, 23),
+    (60.0, 22),
+    (600.0, 21),
+    (6 * 3600.0, 19),
+    (72 * 3600.0, 18),
+)  # span -> its precision
 _MINUTES = 16  # characters of a time down to the minute
 _WHOLE = "0001-01-01 00:00:00.000"
 _UNITS = ((300.0, 1.0, "seconds"), (3 * 3600.0, 60.0, "minutes"), (1e99, 3600.0, "hours"))
@@ -207,7 +213,8 @@ def course_picture(caption: Caption, found: Course) -> Element:
         marks.append(line(frame.left, frame.bottom, frame.right, frame.bottom))
         last = _limit_frame(found, length)
         marks += _limit_panel(last, found, size)
-    marks += x_axis(last, nice(0, length, 6), f"{unit} of the sessions, one after another")
+    several = " of the sessions, one after another" if len(found.stretches) > 1 else ""
+    marks += x_axis(last, nice(0, length, 6), f"{unit}{several}")
     return picture(caption, last.bottom + 44, marks)
 
 
@@ -218,7 +225,13 @@ def _ends(frame: Frame, found: Course, size: float) -> Iterator[Element]:
         if stretch is not found.stretches[-1]:
             yield line(x, frame.top - 4, x, frame.bottom, stroke_dasharray="2 3")
         if stretch.session.ended_how == "crashed":
-            yield text(x, frame.top - 6, "\N{MULTIPLICATION SIGN}", anchor="middle", style="font-weight:700")
+            yield text(
+                x,
+                frame.top - 6,
+                "\N{MULTIPLICATION SIGN}",
+                anchor="middle",
+                style="font-weight:700",
+            )
 
 
 def _limit_frame(found: Course, length: float) -> Frame:
@@ -231,10 +244,9 @@ def _limit_panel(frame: Frame, found: Course, size: float) -> Iterator[Element]:
     yield from y_axis(frame, ticks, "calls at once")
     for stretch in (stretch for stretch in found.stretches if stretch.limits):
         points = [*stretch.limits, (stretch.ended, stretch.limits[-1][1])]
-        steps = [(points[0][0], points[0][1])]
-        for (_, before), (at, limit) in pairwise(points):
-            steps += [(at, before), (at, limit)]
-        yield path([(frame.at_x(at / size), frame.at_y(n)) for at, n in steps], stroke=INK)
+        places = [(frame.at_x(at / size), frame.at_y(limit)) for at, limit in points]
+        yield path(places, stroke=INK)
+        yield from (dot(x, y, radius=2) for x, y in places[:-1])
 
 
 def _unit(seconds: float) -> tuple[float, str]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from overnight.config.expand import hide_passwords
+from overnight.config.models import ModelSection
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Counts
 from overnight.report.evaluation import Evaluation
@@ -15,6 +16,8 @@ from overnight.store.course import FailedCalls, OutcomeCount, ResultTotals
 from overnight.store.sessions import SessionRow
 from overnight.store.times import from_text
 from overnight.views import StatusView
+
+MAX_TOKENS = ModelSection.model_fields["max_tokens"].default  # where the file says nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ def how_it_went(facts: Facts) -> Iterator[Block]:
     yield Paragraph(
         f"{counts.completed:,} of {counts.total:,} narratives have a result "
         f"({percent(counts.completed, counts.total)}): {counts.answered:,} answered, "
-        f"{counted(counts.errors, 'error')}. {counts.remaining:,} have not been asked."
+        f"{counted(counts.errors, 'error')}."
+        + (f" {counts.remaining:,} have not been asked." if counts.remaining else "")
     )
     yield from _over_time(facts)
     yield Table([["calls", "n"], *_call_rows(facts)], "Calls")
@@ -56,7 +57,9 @@ def _description(facts: Facts) -> str:
     if any(s.pauses for s in stretches):
         said.append("Hatched: paused, the server gave no answers.")
     if any(s.limits for s in stretches):
-        said.append("Below: how many calls at once were found to be right.")
+        said.append(
+            "Below: how many calls at once were found to be right; a dot where that changed."
+        )
     if facts.totals.n_repeated:
         said.append("A narrative that was asked again counts at its last result.")
     return " ".join(said)
@@ -75,8 +78,12 @@ def _call_rows(facts: Facts) -> list[Row]:
         ["most calls for one narrative", f"{totals.most_calls:,}"],
     ]
     if totals.mean_sec is not None:
-        rows.append(["mean time of a call that gave the result", duration(totals.mean_sec)])
+        rows.append(["mean time of a call that gave the result", _seconds(totals.mean_sec)])
     return rows
+
+
+def _seconds(mean: float) -> str:
+    return duration(mean) if mean >= 1 else f"{mean * 1000:,.2g} ms"
 
 
 def _tokens(facts: Facts) -> Iterator[Block]:

@@ -38,12 +38,15 @@ table { border-collapse: collapse; font: .84rem/1.4 system-ui, "Segoe UI", "Helv
   Arial, sans-serif; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { padding: .22rem .9rem .22rem 0; text-align: left; vertical-align: top; }
 th { font-weight: 600; }
-tbody th { font-weight: 400; min-width: 8.5rem; }
+tbody th { font-weight: 400; min-width: 6.5rem; }
 thead th { border-bottom: 1px solid var(--ink); vertical-align: bottom; }
 tbody tr { border-bottom: 1px solid var(--line); }
 .numbers th:not(:first-child), .numbers td { text-align: right; padding: .22rem 0 .22rem 1.1rem; }
 .numbers td { white-space: nowrap; }
-.words td { overflow-wrap: anywhere; min-width: 5rem; }
+.words td { overflow-wrap: anywhere; min-width: 3.2rem; }
+caption { white-space: nowrap; }
+@media (max-width: 34rem) { caption { white-space: normal; }
+  .numbers td { white-space: normal; padding-left: .7rem; } }
 pre { background: var(--soft); border-left: 3px solid var(--line); margin: .3rem 0 1rem;
   padding: .6rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere;
   font: .8rem/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
@@ -56,7 +59,7 @@ summary { color: var(--quiet); cursor: pointer; }
   body { font-size: 10.5pt; }
   main { max-width: none; padding: 0; }
   h2, h3, figcaption, caption { break-after: avoid; }
-  figure, tr, li, .warning { break-inside: avoid; }
+  figure, tr, li, .short, .warning { break-inside: avoid; }
   thead { display: table-header-group; }
   .table { overflow: visible; }
   table { font-size: 8.5pt; }
@@ -65,6 +68,7 @@ summary { color: var(--quiet); cursor: pointer; }
   pre { font-size: 8pt; }
 }
 """
+_SHORT = 20  # rows that stay together on paper
 _SMALL = 60  # rows of a plot's table that are still worth their place
 
 
@@ -136,11 +140,16 @@ def _table(block: Table) -> Element:
             element("tbody", *map(_row, rows)),
             class_="words" if block.words else "numbers",
         ),
-        class_="table",
+        class_="table short" if len(rows) <= _SHORT else "table",
         tabindex=0,
     )
 
 
+def _cell(text: str) -> Element:
+    """An interval stays on one line."""
+    return element("td", text.replace(", ", ",\N{NO-BREAK SPACE}") if "[" in text else text)
+
+
 def _row(row: list[str]) -> Element:
     first, *cells = row
-    return element("tr", element("th", first, scope="row"), *(element("td", c) for c in cells))
+    return element("tr", element("th", first, scope="row"), *map(_cell, cells))

@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from overnight.report.evaluation_table import figure_title, number
 from overnight.report.group import Figure
-from overnight.report.paper.facts import Facts, counted, named
+from overnight.report.paper.facts import MAX_TOKENS, Facts, counted, named
 from overnight.report.paper.what_was_run import n_crashed, versions
 from overnight.report.statistics.estimate import Estimate
 from overnight.report.statistics.resample import REPLICATES, SEED
@@ -33,8 +33,8 @@ def _model(facts: Facts) -> Iterator[str]:
     if row["model_provider"] == "rules":
         yield (
             f"Narratives were classified with keyword rules ({_file(row['model_name'])}; "
-            f"identified as {row['served_model']}), applied by {tool} {_dates(facts)}; no language model was "
-            "used."
+            f"identified as {row['served_model']}), applied by {tool} {_dates(facts)}; no language "
+            "model was used."
         )
         return
     served = row["served_model"]
@@ -79,7 +79,7 @@ def _settings(facts: Facts) -> str:
         "the temperature was left to the server" if heat is None else f"temperature {heat}",
         f"top_p {top_p}" if top_p is not None else "",
         f"seed {facts.row['run_seed']}, one higher after each reply that could not be read",
-        f"at most {facts.setting('model', 'max_tokens', 1000)} tokens a reply",
+        f"at most {facts.setting('model', 'max_tokens', MAX_TOKENS)} tokens a reply",
         f"reasoning effort {e}" if (e := facts.setting("model", "reasoning_effort")) else "",
         f"further parameters {', '.join(extra)}" if isinstance(extra, dict) and extra else "",
     ]

@@ -9,6 +9,7 @@ from overnight.report.paper.document import Caption
 from overnight.report.paper.svg import (
     DARK,
     INK,
+    LETTER,
     LINE,
     WIDTH,
     Frame,
@@ -44,7 +45,7 @@ class Point:
 def forest(caption: Caption, points: Sequence[Point], axis: str) -> Element:
     """Figures one below the other with their intervals; `ends` as a grey bar behind."""
     lowest = min([0.0, *(p.interval[0] if p.interval else p.value for p in points)])
-    names = 170.0
+    names = min(16 + LETTER * max(len(p.name) for p in points), 170.0)
     frame = Frame(names, 8, WIDTH - names - 14, 24.0 * len(points), (min(lowest, 0.0), 1.0), (0, 1))
     ticks = _UNIT if lowest >= 0 else nice(lowest, 1.0, 6)
     marks = [line(x, 8, x, frame.bottom, stroke=LINE) for x in (frame.at_x(v) for v, _ in ticks)]
@@ -83,7 +84,7 @@ def matrix(
         share = n / total if total else 0.0
         x, y = left + side * j, top + tall * i
         marks.append(box(x, y, side, tall, DARK, fill_opacity=f"{0.85 * share:.2f}", stroke=INK))
-        style = "fill:#fff" if share > 0.5 else ""  # noqa: PLR2004 - dark
+        style = "fill:#fff" if share > 0.8 else ""  # noqa: PLR2004 - dark
         words = f"{n:,} ({share:.0%})" if side > 70 and total else f"{n:,}"  # noqa: PLR2004
         marks.append(text(x + side / 2, y + tall / 2 + 4.3, words, anchor="middle", style=style))
     return picture(caption, top + tall * len(names) + 6, marks)

@@ -11,7 +11,7 @@ from overnight.report.paper.markup import element
 INK, DARK, LIGHT, LINE = "#1b1b1b", "#1f4e79", "#c9d6e3", "#cfcfcf"
 WIDTH = 480.0  # of every picture, in its own units; the text is 12.5 of them high
 _TICK = 4.0
-_LETTER = 6.6  # the mean width of one
+LETTER = 6.8  # the mean width of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,11 @@ def box(x: float, y: float, width: float, height: float, fill: str, **more: obje
     return element("rect", x=_n(x), y=_n(y), width=_n(width), height=_n(height), fill=fill, **more)
 
 
-def dot(x: float, y: float, *, hollow: bool = False) -> Element:
+def dot(x: float, y: float, *, hollow: bool = False, radius: float = 4) -> Element:
     """A point: a filled disc, or a hollow square."""
     if hollow:
         return box(x - 3.6, y - 3.6, 7.2, 7.2, "#fff", stroke=INK, stroke_width=1.4)
-    return element("circle", cx=_n(x), cy=_n(y), r=4, fill=DARK)
+    return element("circle", cx=_n(x), cy=_n(y), r=radius, fill=DARK)
 
 
 def path(points: Sequence[tuple[float, float]], **more: object) -> Element:
@@ -143,7 +143,7 @@ def lying(y: float, x1: float, x2: float) -> list[Element]:
 
 def shortened(said: str, room: float) -> str:
     """A text that fits into so much room."""
-    most = max(int(room / _LETTER), 2)
+    most = max(int(room / LETTER), 2)
     return said if len(said) <= most else said[: most - 1] + "…"
 
 

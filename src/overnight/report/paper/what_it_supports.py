@@ -125,8 +125,8 @@ def _errors(facts: Facts) -> str | None:
         return None
     sentence = (
         f"{scores.errors:,} of {scores.n:,} narratives that were asked have no answer "
-        f"({named(scores.error_categories)}). Narratives that fail are not like the others "
-        "(long, garbled and unusual ones fail), so leaving them out can mislead"
+        f"({named(scores.error_categories)}). What fails is not missing at random (long, garbled "
+        "and unusual narratives fail), so figures without them can mislead"
     )
     accuracy = group.figures.get("accuracy")
     if not group.failed or accuracy is None:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from overnight.config.expand import hide_passwords
 from overnight.domain.answer import AnswerField
 from overnight.report.paper.document import Block, Heading, Paragraph, Table, Verbatim
-from overnight.report.paper.facts import Facts, counted, moment, named
+from overnight.report.paper.facts import MAX_TOKENS, Facts, counted, moment, named
 from overnight.report.table import Row
 from overnight.store.pauses import PauseRow
 from overnight.store.sessions import SessionRow
@@ -16,7 +16,7 @@ from overnight.views import duration
 
 _MOST_PAUSES = 30
 _ENDED = {"finish": "complete", "fail": "stopped", "cancel": "cancelled", "crashed": "crashed"}
-_PARAMETERS = ("temperature", "top_p", "max_tokens", "reasoning_effort", "context", "extra_body")
+_PARAMETERS = ("temperature", "top_p", "reasoning_effort", "extra_body")
 
 
 def what_was_run(facts: Facts) -> Iterator[Block]:
@@ -61,6 +61,7 @@ def _between(facts: Facts) -> str:
 
 def _model_rows(facts: Facts) -> list[Row]:
     row, sessions = facts.row, facts.sessions
+    is_rules = row["model_provider"] == "rules"
     went = facts.outside and f"to {facts.outside}"
     return _said(
         ["model asked for", row["model_name"]],
@@ -70,7 +71,8 @@ def _model_rows(facts: Facts) -> list[Row]:
         ["narratives left this machine", went or "no"],
         ["fingerprints of the server", ", ".join(_each(s.system_fingerprint for s in sessions))],
         ["form of answers", row["structured"]],
-        *((key, _value(facts.setting("model", key))) for key in _PARAMETERS),
+        *([key, _value(facts.setting("model", key))] for key in _PARAMETERS),
+        ["max_tokens", "" if is_rules else facts.setting("model", "max_tokens", MAX_TOKENS)],
         ["seed", row["run_seed"]],
     )
 
@@ -108,9 +110,12 @@ def _said(*rows: Sequence[object]) -> list[Row]:
 def _answer(facts: Facts) -> Iterator[Block]:
     spec = facts.spec
     primary = f"compared with the label: {spec.primary}" if spec.primary else "none is compared"
-    rows = [[f.name, f.type, _bounds(f), f.description] for f in spec.fields]
+    head, rows = ["field", "type", "bounds"], [[f.name, f.type, _bounds(f)] for f in spec.fields]
+    if any(field.description for field in spec.fields):
+        head = [*head, "meaning"]
+        rows = [[*row, f.description] for row, f in zip(rows, spec.fields, strict=True)]
     yield Heading("Answer asked for", 3)
-    yield Table([["field", "type", "bounds", "meaning"], *rows], words=True)
+    yield Table([head, *rows], words=True)
     yield Paragraph(f"Fields in the order asked; {primary}.")
 
 
@@ -143,10 +148,9 @@ def _prompt(facts: Facts) -> Iterator[Block]:
 
 def _sessions(facts: Facts) -> Iterator[Block]:
     status = facts.status
-    head = ["session", "began (UTC)", "ended (UTC)", "how", "worked", "stood still"]
-    head += ["calls", "results", "calls at once"]
+    head = ["session", "began (UTC)", "ended (UTC)", "how", "worked", "calls", "results", "at once"]
     rows = [_session_row(i, s, facts) for i, s in enumerate(facts.sessions, start=1)]
-    yield Table([head, *rows])
+    yield Table([head, *rows], words=True)
     yield Paragraph(_interruptions(facts))
     pauses = status.view.summary.pauses
     if pauses:
@@ -166,10 +170,9 @@ def _session_row(number: int, session: SessionRow, facts: Facts) -> Row:
         _minute(session.ended_at or session.last_seen_at),
         how or ("still running" if alive else "crashed, not resumed yet"),
         duration(session.runtime_sec),
-        duration(session.stood_still_sec) if session.stood_still_sec else "",
         f"{session.n_calls:,}",
         f"{session.n_results:,}",
-        str(session.concurrency or "as many as the server takes"),
+        str(session.concurrency or "auto"),
     ]
 
 
