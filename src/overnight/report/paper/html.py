@@ -69,7 +69,7 @@ summary { color: var(--quiet); cursor: pointer; }
 }
 """
 _SHORT = 20  # rows that stay together on paper
-_SMALL = 60  # rows of a plot's table that are still worth their place
+_SMALL = 100  # rows of a plot's table that are still worth their place
 
 
 def html(document: Document) -> Iterator[str]:
