@@ -8,7 +8,22 @@ from overnight.testing import Call, Scripted, faulty
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 OURS = {  # the elements that a report is made of: none loads, runs or asks for anything
-    *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "ul", "li"),
+    *(
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "main",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "p",
+        "ul",
+        "li",
+    ),
     *("div", "table", "caption", "thead", "tbody", "tr", "th", "td", "pre"),
     *("figure", "figcaption", "details", "summary"),
     *("svg", "desc", "defs", "pattern", "rect", "line", "path", "circle", "text"),

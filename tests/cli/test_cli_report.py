@@ -109,8 +109,10 @@ def test_every_count_of_the_report_is_that_of_status(overnight):
     text = " ".join(page.texts)
     assert f"{found['answered']} answered, {found['errors']} errors" in text
     calls = page.named("calls", "n")
-    assert calls["ended, in all sessions"] == [str(found["sessions"][0]["n_calls"])]
-    assert calls["failed, asked again or given up"] == [str(found["calls_not_answered"]["failed"])]
+    n_failed = found["calls_not_answered"]["failed"]
+    assert calls["made, in all sessions"] == [str(found["sessions"][0]["n_calls"])]
+    assert calls["failed: no answer, or none that could be read"] == [str(n_failed)]
+    assert calls["answered"] == [str(found["answered"])]
     tokens = page.named("tokens", "in", "out")["of the calls that gave the results"]
     assert tokens == [f"{found['prompt_tokens']:,}", f"{found['completion_tokens']:,}"]
     course = next(t for t in page.tables if "of them errors" in t[0])

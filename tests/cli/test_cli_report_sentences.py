@@ -127,7 +127,9 @@ def test_a_crash_is_said_also_before_anybody_goes_on(study, server):
     told = " ".join(said(facts))
     assert "not complete (running (crashed)): 10 of 30" in told
     assert "1 crash, 0 pauses" in told
-    assert "10 further calls were lost when the program was interrupted (1 crash)" in methods(facts)
+    assert "20 gave an answer, 10 were lost when the program was interrupted (1 crash)" in methods(
+        facts
+    )
     assert "crashed, not resumed yet" in repr(list(what_was_run(facts)))
 
 

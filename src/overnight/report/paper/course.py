@@ -29,6 +29,8 @@ from overnight.store.sessions import SessionRow
 from overnight.store.times import from_text
 
 _BARS = 60  # of all sessions together, about
+_IN_A_ROW = 5  # bars in one row of the table
+_NARROWEST = 0.02  # seconds
 _SHORTEST = 0.01  # seconds; even a session that did nothing has its place
 _DIGITS = (
     (2.0, 23),
@@ -120,7 +122,7 @@ def course(
                 session=session,
                 began=began,
                 seconds=seconds,
-                bars=tuple(_bars(own, axis, max(1, round(_BARS * seconds / total)))),
+                bars=tuple(_bars(own, axis, min(_BARS * seconds / total, seconds / _NARROWEST))),
                 pauses=tuple(_pauses(axis, session, pauses)),
                 limits=tuple(
                     (axis.place(_at(row.at)), row.concurrency)
@@ -149,7 +151,8 @@ def _at(time: str) -> float:
     return from_text(time).timestamp()
 
 
-def _bars(own: Sequence[tuple[float, Instant]], axis: _Axis, n_bars: int) -> Iterator[Bar]:
+def _bars(own: Sequence[tuple[float, Instant]], axis: _Axis, about: float) -> Iterator[Bar]:
+    n_bars = max(1, round(about))
     counts, errors = [0] * n_bars, [0] * n_bars
     for place, instant in own:
         bar = min(int((place - axis.began) / axis.seconds * n_bars), n_bars - 1)
@@ -180,16 +183,24 @@ def course_table(found: Course) -> list[Row]:
         [unit, "session", "results", "of them errors", f"per {word}"],
         *(
             [
-                f"{bar.began / size:,.2f}",
+                f"{bar.began / size:,.2f} to {(bar.began + bar.seconds) / size:,.2f}",
                 f"{i}",
                 f"{bar.n:,}",
                 f"{bar.n_errors:,}",
-                f"{bar.rate * per:,.4g}",
+                f"{bar.rate * per:,.2f}",
             ]
             for i, stretch in enumerate(found.stretches, start=1)
-            for bar in stretch.bars
+            for bar in _merged(stretch.bars)
         ),
     ]
+
+
+def _merged(bars: Sequence[Bar]) -> Iterator[Bar]:
+    for start in range(0, len(bars), _IN_A_ROW):
+        some = bars[start : start + _IN_A_ROW]
+        seconds = sum(bar.seconds for bar in some)
+        n, n_errors = (sum(bar.n for bar in some), sum(bar.n_errors for bar in some))
+        yield Bar(some[0].began, seconds, n, n_errors)
 
 
 def course_picture(caption: Caption, found: Course) -> Element:

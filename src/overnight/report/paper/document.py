@@ -52,11 +52,20 @@ class Verbatim:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What a picture shows, in words; `key` tells it from the others of the same file."""
+    """What a picture shows, in words; `key` tells it from the others of the same file.
+
+    `note` is about the numbers, `marks` about how they are drawn.
+    """
 
     key: str
     title: str
-    said: str
+    note: str = ""
+    marks: str = ""
+
+    @property
+    def said(self) -> str:
+        """All that helps to read the picture."""
+        return f"{self.note} {self.marks}".strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,13 @@ class Facts:
 
     @property
     def n_calls(self) -> int:
-        """Calls that ended, in all sessions."""
-        return sum(session.n_calls for session in self.sessions)
+        """Calls that were made, in all sessions; those under way are not among a session's."""
+        return sum(session.n_calls for session in self.sessions) + self.called("open")
+
+    @property
+    def n_answered_calls(self) -> int:
+        """Those of them that gave an answer: a session counts failed and lost ones, too."""
+        return self.n_calls - sum(calls.n for calls in self.failed_calls)
 
     def setting(self, section: str, key: str, otherwise: object = None) -> object:
         """What the experiment file says, as it was written; passwords hidden."""

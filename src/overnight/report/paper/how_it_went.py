@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 
-from overnight.report.paper.course import course_picture, course_table
+from overnight.report.paper.course import Course, course_picture, course_table
 from overnight.report.paper.document import Block, Caption, Heading, Paragraph, Plot, Table
 from overnight.report.paper.facts import Facts, counted
 from overnight.report.table import Row
 from overnight.views import duration, percent, rate_text
-
-_ASKED_AGAIN = "failed, asked again or given up"
 
 
 def how_it_went(facts: Facts) -> Iterator[Block]:
@@ -39,29 +37,29 @@ def _over_time(facts: Facts) -> Iterator[Block]:
     found = facts.course
     if not found.n:
         return
-    caption = Caption("throughput", "Throughput", _description(facts))
+    caption = Caption("throughput", "Throughput", _note(facts), _marks(found))
     yield Plot(caption, course_picture(caption, found), course_table(found))
 
 
-def _description(facts: Facts) -> str:
-    found, stretches = facts.course, facts.course.stretches
+def _note(facts: Facts) -> str:
+    found = facts.course
     mean = rate_text(found.n / found.seconds)
-    said = [
-        f"Results by the time at which they came; {mean} on the mean over "
-        f"{duration(found.seconds)}.",
-    ]
+    said = f"Results by the time at which they came; {mean} over {duration(found.seconds)}."
+    if facts.totals.n_repeated:
+        said += " A narrative that was asked again counts at its last result."
+    return said
+
+
+def _marks(found: Course) -> str:
+    stretches, said = found.stretches, []
     if len(stretches) > 1:
         said.append("A dashed line: a session ended and the next went on; what lay between is cut.")
-    if any(s.session.ended_how == "crashed" for s in stretches):
+    if any(stretch.session.ended_how == "crashed" for stretch in stretches):
         said.append("A cross: it crashed.")
-    if any(s.pauses for s in stretches):
+    if any(stretch.pauses for stretch in stretches):
         said.append("Hatched: paused, the server gave no answers.")
-    if any(s.limits for s in stretches):
-        said.append(
-            "Below: how many calls at once were found to be right; a dot where that changed."
-        )
-    if facts.totals.n_repeated:
-        said.append("A narrative that was asked again counts at its last result.")
+    if any(stretch.limits for stretch in stretches):
+        said.append("Below: how many calls at once were found to be right; a dot where it changed.")
     return " ".join(said)
 
 
@@ -69,8 +67,9 @@ def _call_rows(facts: Facts) -> list[Row]:
     failed = [calls for calls in facts.failed_calls if calls.status == "failed"]
     n_failed, totals = facts.called("failed"), facts.totals
     rows = [
-        ["ended, in all sessions", f"{facts.n_calls:,}"],
-        [_ASKED_AGAIN, f"{n_failed:,}"],
+        ["made, in all sessions", f"{facts.n_calls:,}"],
+        ["answered", f"{facts.n_answered_calls:,}"],
+        ["failed: no answer, or none that could be read", f"{n_failed:,}"],
         *([f"... of them {c.error_category or 'of no category'}", f"{c.n:,}"] for c in failed),
         ["lost in an interruption, perhaps paid for", f"{facts.called('lost'):,}"],
         ["under way", f"{facts.called('open'):,}"],

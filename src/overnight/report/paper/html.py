@@ -26,7 +26,8 @@ main { max-width: 47rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; overflow-wra
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 1rem 0 .5rem; }
 h2 { font-size: 1.35rem; line-height: 1.25; margin: 2.75rem 0 .75rem; padding-top: .6rem;
   border-top: 2px solid var(--ink); }
-h3 { font-size: 1.05rem; margin: 1.75rem 0 .4rem; }
+h3 { font-size: 1.1rem; margin: 1.75rem 0 .4rem; }
+h4 { font-size: .95rem; margin: 1.25rem 0 .3rem; }
 p { margin: .5rem 0; }
 li { margin: .4rem 0; }
 .warning { border: 2px solid var(--ink); padding: .6rem .8rem; font-weight: 600; }
@@ -58,7 +59,7 @@ summary { color: var(--quiet); cursor: pointer; }
 @media print {
   body { font-size: 10.5pt; }
   main { max-width: none; padding: 0; }
-  h2, h3, figcaption, caption { break-after: avoid; }
+  h2, h3, h4, figcaption, caption { break-after: avoid; }
   figure, tr, li, .short, .warning { break-inside: avoid; }
   thead { display: table-header-group; }
   .table { overflow: visible; }
@@ -110,7 +111,7 @@ def _elements(block: Block) -> Iterator[Element]:
         case Table():
             yield _table(block)
         case Verbatim(title, text):
-            yield element("h3", title)
+            yield element("h4", title)
             yield element("pre", text)
         case Plot():
             yield _figure(block)

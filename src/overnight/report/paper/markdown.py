@@ -18,7 +18,7 @@ from overnight.report.table import Row
 
 # Every sign that could begin markup, HTML or a link in some dialect of Markdown.
 _SIGNS = re.compile(r"([\\`*_\[\]<>#|~&!$])")
-_STARTS = re.compile(r"^(\s*)([-+=:]|\d+(?=[.)]))")
+_STARTS = re.compile(r"^(\d*)([-+=:]|[.)](?=\s|$))")
 _TICKS = re.compile(r"`+")
 
 
@@ -30,14 +30,17 @@ def markdown(document: Document) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """A text on one line that is nothing but a text."""
-    line = _SIGNS.sub(r"\\\1", " ".join(fit(text).split()))
-    return _STARTS.sub(_not_a_start, line)
+    """A text on one line that is nothing but a text, and begins no list and no heading."""
+    return _STARTS.sub(_not_a_start, _inline(text))
+
+
+def _inline(text: str) -> str:
+    """Likewise, within a line."""
+    return _SIGNS.sub(r"\\\1", " ".join(fit(text).split()))
 
 
 def _not_a_start(found: re.Match[str]) -> str:
-    """A dash or a number at the beginning of a line would make a list of it."""
-    return f"{found[1]}{found[2]}\\" if found[2].isdigit() else f"{found[1]}\\{found[2]}"
+    return f"{found[1]}\\{found[2]}"
 
 
 def _text(block: Block) -> str:
@@ -51,9 +54,10 @@ def _text(block: Block) -> str:
         case Table(rows, caption, words):
             return _titled(caption, rows, words=words)
         case Verbatim(title, text):
-            return f"### {_plain(title)}\n\n{_fenced(fit(text))}"
+            return f"#### {_plain(title)}\n\n{_fenced(fit(text))}"
         case Plot(caption=caption, numbers=numbers):
-            return f"{_titled(caption.title, numbers, words=False)}\n\n{_plain(caption.said)}"
+            table = _titled(caption.title, numbers, words=False)
+            return f"{table}\n\n{_plain(caption.note)}" if caption.note else table
 
 
 def _fenced(text: str) -> str:
@@ -65,8 +69,8 @@ def _fenced(text: str) -> str:
 def _titled(title: str, rows: Sequence[Row], *, words: bool) -> str:
     head, *body = rows
     rule = ["---", *(["---" if words else "---:"] * (len(head) - 1))]
-    lines = [_line([_plain(c) for c in head]), _line(rule)]
-    lines += [_line([_plain(cell) for cell in row]) for row in body]
+    lines = [_line([_inline(c) for c in head]), _line(rule)]
+    lines += [_line([_inline(cell) for cell in row]) for row in body]
     table = "\n".join(lines)
     return f"**{_plain(title)}**\n\n{table}" if title else table
 

@@ -125,15 +125,7 @@ def _calls(facts: Facts) -> Iterator[str]:
         f"Of {counted(counts.total, 'narrative')}, {counts.answered:,} were answered and "
         f"{counts.errors:,} ended as errors{failed}{remaining}."
     )
-    n_failed, lost, crashed = facts.called("failed"), facts.called("lost"), n_crashed(facts)
-    sentence = f"This took {counted(facts.n_calls, 'call')}, of which {n_failed:,} gave no answer"
-    unreadable = sum(c.n for c in facts.failed_calls if c.error_category == "parse_error")
-    sentence += f" ({unreadable:,} for a reply that could not be read)" if unreadable else ""
-    sentence += f"; {counted(lost, 'further call was', 'further calls were')} lost" if lost else ""
-    sentence += f" when the program was interrupted ({counted(crashed, 'crash', 'crashes')})" * (
-        bool(lost and crashed)
-    )
-    yield f"{sentence}."
+    yield f"This took {counted(facts.n_calls, 'call')}: {', '.join(_call_parts(facts))}."
     if facts.metrics.repaired:
         yield (
             "Replies that were no valid JSON were mended by fixed rules that never guess a value: "
@@ -142,6 +134,20 @@ def _calls(facts: Facts) -> Iterator[str]:
     tokens = (facts.status.prompt_tokens, facts.status.completion_tokens)
     if any(tokens):
         yield f"The results took {tokens[0]:,} prompt and {tokens[1]:,} completion tokens."
+
+
+def _call_parts(facts: Facts) -> Iterator[str]:
+    failed, lost, crashed = facts.called("failed"), facts.called("lost"), n_crashed(facts)
+    yield f"{facts.n_answered_calls:,} gave an answer"
+    unreadable = sum(c.n for c in facts.failed_calls if c.error_category == "parse_error")
+    if failed:
+        which = f" ({unreadable:,} for a reply that could not be read)" if unreadable else ""
+        yield f"{failed:,} gave none{which}"
+    if lost:
+        why = f" ({counted(crashed, 'crash', 'crashes')})" if crashed else ""
+        yield f"{lost:,} were lost when the program was interrupted{why}"
+    if n := facts.called("open"):
+        yield f"{n:,} had not ended"
 
 
 def _labels(facts: Facts) -> Iterator[str]:
@@ -254,6 +260,7 @@ def methods_json(facts: Facts) -> dict[str, object]:
         "errors": counts.errors,
         "remaining": counts.remaining,
         "n_calls": facts.n_calls,
+        "n_calls_answered": facts.n_answered_calls,
         "n_calls_failed": facts.called("failed"),
         "n_calls_lost": facts.called("lost"),
         "n_configurations": facts.n_configurations,

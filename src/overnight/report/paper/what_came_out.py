@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from overnight.domain.agreement import Verdict, verdict
 from overnight.report.evaluation import Evaluation
@@ -87,7 +88,7 @@ def _figures(group: Group) -> Iterator[Block]:
     said = "Discs: figures of all narratives; lines: their 95 % intervals."
     if group.failed:
         said += " Grey bars: from every error wrong to every error right."
-    caption = Caption("figures", "Figures", said)
+    caption = Caption("figures", "Figures", marks=said)
     yield Plot(caption, plots.forest(caption, points, "value"), _point_rows("figure", points))
 
 
@@ -112,8 +113,8 @@ def _confusion(facts: Facts) -> Iterator[Block]:
         names = [one.name for one in group.classes.classes]
     else:
         return
-    said = "Rows: labels; columns: answers; the darker, the larger a share of its row."
-    caption = Caption("confusion", "Answers against labels", said)
+    said = "Rows: labels; columns: answers.", "The darker, the larger a share of its row."
+    caption = Caption("confusion", "Answers against labels", *said)
     picture = plots.matrix(caption, names, cells, ("label", "answer"))
     yield Plot(caption, picture, _matrix_rows("label", names, cells))
 
@@ -133,12 +134,12 @@ def _detection(facts: Facts) -> Iterator[Block]:
         points = [p for name, scores in values.items() if (p := _rate(name, scores))]
         if not points:
             continue
-        said = "Discs: share; lines: its 95 % interval (Wilson). All answers, labelled or not."
-        shown = points[:_MOST_VALUES]
-        if len(points) > len(shown):
-            said += f" The first {len(shown):,} of {len(points):,}."
-        caption = Caption(f"detection-{i}", f"Share of yes among the answers, by {column}", said)
-        picture = plots.forest(caption, shown, "share of yes")
+        note = "All answers, labelled or not; 95 % intervals (Wilson)."
+        if len(points) > _MOST_VALUES:
+            note += f" The first {_MOST_VALUES} of {len(points):,}."
+        title = f"Share of yes among the answers, by {column}"
+        caption = Caption(f"detection-{i}", title, note, "Discs: share; lines: interval.")
+        picture = plots.forest(caption, points[:_MOST_VALUES], "share of yes")
         yield Plot(caption, picture, _rate_rows(column, values))
 
 
@@ -156,7 +157,7 @@ def _rate_rows(column: str, values: Mapping[str, Scores]) -> list[Row]:
             f"{scores.answered:,}",
             *_shown(_rate(name, scores)),
         ]
-        for name, scores in values.items()
+        for name, scores in islice(values.items(), _MOST_VALUES)
     ]
     return [[column, "yes", "answers", "share", "low", "high"], *rows]
 
@@ -180,16 +181,14 @@ def _confidence(facts: Facts) -> Iterator[Block]:
             (b.confidence, b.right.value, (b.right.low, b.right.high), b.right.n)
             for b in group.calibration.bins
         ]
-        said = (
-            "Discs: answers with a confidence in the same tenth; numbers: how many; lines: 95 % "
-            "intervals (Wilson). On the dashed line confidence would be the share of right answers."
-        )
-        caption = Caption("calibration", "Right answers by confidence", said)
+        note = "Answers whose confidence is in the same tenth; 95 % intervals (Wilson)."
+        marks = "Numbers: how many. On the dashed line confidence is the share of right answers."
+        caption = Caption("calibration", "Right answers by confidence", note, marks)
         yield Plot(caption, plots.reliability(caption, bins), reliability_table(group))
     panels = _tenths(facts)
     if panels:
-        said = "How many answers have a confidence in each tenth. Filled: right; hatched: wrong."
-        caption = Caption("confidence", "Confidence by outcome", said)
+        said = "Answers with a confidence in each tenth.", "Filled: right; hatched: wrong."
+        caption = Caption("confidence", "Confidence by outcome", *said)
         head = ["confidence", *panels]
         rows = [
             [f"{i / 10:.1f}-{(i + 1) / 10:.1f}", *(f"{counts[i]:,}" for counts in panels.values())]
@@ -232,9 +231,10 @@ def _agreement(evaluation: Evaluation) -> Iterator[Block]:
             continue
         cells = {("yes", "yes"): w.both, ("yes", "no"): w.only_first}
         cells |= {("no", "yes"): w.only_second, ("no", "no"): w.neither}
-        said = f"Rows: {first}; columns: {second}; the darker, the larger a share of its row."
+        note = f"Rows: {first}; columns: {second}."
         title = f"Answers for {first} and {second} of the same case"
-        caption = Caption(f"agreement-{i}", title, said)
+        marks = "The darker, the larger a share of its row."
+        caption = Caption(f"agreement-{i}", title, note, marks)
         picture = plots.matrix(caption, ("yes", "no"), cells, (first, second))
         yield Plot(caption, picture, _matrix_rows(first, ("yes", "no"), cells))
 
@@ -257,8 +257,8 @@ def _length(facts: Facts) -> Iterator[Block]:
         shares = [_share(w, r + w) for r, w in zip(right, wrong, strict=True)]
         lines = {"wrong, of the measured": shares, **lines}
     names = [_characters(i) for i in places]
-    said = "Shares of narratives by their length in characters; lines: 95 % intervals (Wilson)."
-    caption = Caption("length", "Length of the narrative against errors", said)
+    marks = "Lines: 95 % intervals (Wilson)."
+    caption = Caption("length", "Length of the narrative against errors", marks=marks)
     axes = ("characters, up to", "share")
     picture = plots.trend(caption, [_most(i) for i in places], lines, axes)
     rows = [

@@ -43,7 +43,7 @@ def _experiment_rows(facts: Facts) -> list[Row]:
         ["notes", row["notes"]],
         ["state", view.state + reason],
         ["first and last result", _between(facts)],
-        ["overnight", ", ".join(versions(facts))],
+        ["version of overnight", ", ".join(versions(facts))],
     )
 
 
@@ -56,7 +56,8 @@ def _between(facts: Facts) -> str:
     totals = facts.totals
     if totals.first_at is None:
         return "none yet"
-    return f"{moment(totals.first_at)} to {moment(totals.last_at)}"
+    times = dict.fromkeys((moment(totals.first_at), moment(totals.last_at)))
+    return " to ".join(times)
 
 
 def _model_rows(facts: Facts) -> list[Row]:

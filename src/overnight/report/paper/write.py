@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from overnight.domain.result import Result
+from overnight.report.evaluation_table import figure_title, shown
 from overnight.report.paper.document import Block, Document, Heading, Paragraph
-from overnight.report.paper.facts import Facts, moment
+from overnight.report.paper.facts import Facts, counted, moment
 from overnight.report.paper.how_it_went import how_it_went
 from overnight.report.paper.html import html
 from overnight.report.paper.markdown import markdown
@@ -17,6 +18,7 @@ from overnight.report.paper.what_was_run import what_was_run
 from overnight.report.paper.wrong_answers import WARNING, wrong_answers
 from overnight.report.staging import staging
 
+_FIRST = ("accuracy", "precision", "recall", "specificity")
 FORMATS: Mapping[str, Callable[[Document], Iterator[str]]] = {"html": html, "md": markdown}
 
 
@@ -36,6 +38,7 @@ def _blocks(facts: Facts, wrong: Mapping[str, Iterable[Result]] | None) -> Itera
         f"Written by overnight {facts.version} on {moment(facts.made_at)}; every number is counted "
         "from the database as it then stood."
     )
+    yield from _in_short(facts)
     yield from what_was_run(facts)
     yield from how_it_went(facts)
     yield from what_came_out(facts)
@@ -44,6 +47,19 @@ def _blocks(facts: Facts, wrong: Mapping[str, Iterable[Result]] | None) -> Itera
     yield Paragraph(methods(facts))
     if wrong is not None:
         yield from wrong_answers(wrong)
+
+
+def _in_short(facts: Facts) -> Iterator[Block]:
+    """The figures that most readers look for first."""
+    group = facts.evaluation.overall
+    found = {name: group.figures[name].estimate for name in _FIRST if name in group.figures}
+    if not group.measured or not found:
+        return
+    said = "; ".join(f"{figure_title(name)} {shown(one)}" for name, one in found.items())
+    yield Paragraph(
+        f"Against the labels of {counted(group.measured, 'narrative')}, with 95 % intervals: "
+        f"{said}. What these figures support, and what not, is said below."
+    )
 
 
 def write(document: Document, file: Path, format_: str) -> Path:
