@@ -130,7 +130,7 @@ def test_methods_says_every_number_as_metrics_does(overnight):
         assert f"{name} {three(figure['value'])} {ends}" in said
     for words in (
         "language model scripted",
-        "Temperature 0.2, seed 100",
+        "temperature 0.2; seed 100",
         "version v7",
         "sha256:",
         "80 narratives of 40 cases",

@@ -6,6 +6,7 @@ import pytest
 from report_pages import cases, mixed
 
 from overnight.commands.init import init
+from overnight.commands.migrate import migrate
 from overnight.commands.report import facts_of
 from overnight.commands.resume import Changes, resume
 from overnight.report.paper.course import course, course_picture, course_table
@@ -21,6 +22,7 @@ from overnight.store.limits import LimitRow
 from overnight.store.pauses import PauseRow
 from overnight.store.sessions import SessionRow
 from overnight.testing import Schedule, Scripted
+from r_world import COMPLETED, RUNNING, RDatabase
 
 
 def sentences(study, **options):
@@ -149,6 +151,24 @@ def test_an_experiment_that_has_only_begun_has_a_report(study, server):
     text = "".join(html(report_of(facts)))
     assert "0 of 6 narratives have a result" in text
     assert "(no result yet)" in methods(facts)
+
+
+@pytest.mark.parametrize("schema", ["first", "second"])
+def test_what_the_r_implementation_left_has_a_report_too(study, server, schema):
+    RDatabase(study.database, schema, url=server.url).build()
+    migrate(db=study.database, handler=lambda _event: None)
+    for name in (COMPLETED, RUNNING):
+        facts = facts_of(name, db=study.database)
+        text = "".join(html(report_of(facts)))
+        assert f"{facts.counts.answered} of {facts.counts.total} narratives answered" in text
+        assert sum(bar.n for s in facts.course.stretches for bar in s.bars) in (
+            0,
+            facts.counts.completed,
+        )
+        told = methods(facts)
+        assert "the earlier R implementation of overnight" in told
+        for ours in ("one higher after", "tokens a reply", "fixed before the first call"):
+            assert ours not in told  # nobody knows whether it did
 
 
 # --- over time -------------------------------------------------------------------------------

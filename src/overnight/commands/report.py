@@ -54,13 +54,13 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None) -> Facts:
             totals=result_totals(database, key),
             outcomes=outcome_counts(database, experiment, it.spec),
             n_configurations=configurations_over(database, experiment.dataset_id),
-            outside=_outside(session.api_url for session in summary.sessions),
+            outside=_outside(summary.row["api_url"], *(s.api_url for s in summary.sessions)),
             version=__version__,
             made_at=datetime.now(UTC),
         )
 
 
-def _outside(addresses: Iterable[str | None]) -> str | None:
+def _outside(*addresses: str | None) -> str | None:
     """The hosts that narratives went to, this machine apart."""
     away = [host_of(url) for url in addresses if url and not is_this_machine(url)]
     return ", ".join(dict.fromkeys(away)) or None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any
 
 from overnight.config.expand import hide_passwords
@@ -17,6 +18,7 @@ from overnight.store.sessions import SessionRow
 from overnight.store.times import from_text
 from overnight.views import StatusView
 
+_FILES = ("rules", "embedded")  # providers whose models are files
 MAX_TOKENS = ModelSection.model_fields["max_tokens"].default  # where the file says nothing
 
 
@@ -69,6 +71,22 @@ class Facts:
         return self.metrics.overall
 
     @property
+    def versions(self) -> Sequence[str]:
+        """Each version of the program that worked on it, once; R: the earlier implementation."""
+        return list(dict.fromkeys(session.overnight_version for session in self.sessions))
+
+    @property
+    def is_of_r(self) -> bool:
+        """Whether the earlier implementation alone made it: what ours does it may not have done."""
+        return self.versions == ["R"]
+
+    @property
+    def served_model(self) -> str:
+        """The model that answered."""
+        unknown = "not on record" if self.counts.answered else "no answer yet"
+        return self.row["served_model"] or unknown
+
+    @property
     def n_calls(self) -> int:
         """Calls that were made, in all sessions; those under way are not among a session's."""
         return sum(session.n_calls for session in self.sessions) + self.called("open")
@@ -77,6 +95,17 @@ class Facts:
     def n_answered_calls(self) -> int:
         """Those of them that gave an answer: a session counts failed and lost ones, too."""
         return self.n_calls - sum(calls.n for calls in self.failed_calls)
+
+    @property
+    def model(self) -> str:
+        """The model that was asked for; of a file its name, since folders tell names."""
+        name = str(self.row["model_name"])
+        return PurePath(name).name if self.row["model_provider"] in _FILES else name
+
+    @property
+    def data_file(self) -> str:
+        """The name of the data file."""
+        return PurePath(str(self.row["data_file"] or self.status.dataset.data_source)).name
 
     def setting(self, section: str, key: str, otherwise: object = None) -> object:
         """What the experiment file says, as it was written; passwords hidden."""

@@ -44,7 +44,8 @@ thead th { border-bottom: 1px solid var(--ink); vertical-align: bottom; }
 tbody tr { border-bottom: 1px solid var(--line); }
 .numbers th:not(:first-child), .numbers td { text-align: right; padding: .22rem 0 .22rem 1.1rem; }
 .numbers td { white-space: nowrap; }
-.words td { overflow-wrap: anywhere; min-width: 3.2rem; }
+.words td { overflow-wrap: break-word; }
+.words td:nth-child(2):last-child { overflow-wrap: anywhere; }
 caption { white-space: nowrap; }
 @media (max-width: 34rem) { caption { white-space: normal; }
   .numbers td { white-space: normal; padding-left: .7rem; } }
@@ -69,7 +70,7 @@ summary { color: var(--quiet); cursor: pointer; }
   pre { font-size: 8pt; }
 }
 """
-_SHORT = 20  # rows that stay together on paper
+_SHORT = 30  # rows that stay together on paper
 _SMALL = 100  # rows of a plot's table that are still worth their place
 
 

@@ -1,19 +1,18 @@
 """The paragraph for the methods section of a paper: facts on record, and nothing else."""
 
 from collections.abc import Callable, Iterator
-from pathlib import PurePath
 
 from overnight.report.evaluation_table import figure_title, number
 from overnight.report.group import Figure
 from overnight.report.paper.facts import MAX_TOKENS, Facts, counted, named
-from overnight.report.paper.what_was_run import n_crashed, versions
+from overnight.report.paper.what_was_run import n_crashed
 from overnight.report.statistics.estimate import Estimate
 from overnight.report.statistics.resample import REPLICATES, SEED
 from overnight.store.times import from_text
 
 _FORMS = {
-    "json_schema": "a JSON schema that the server enforces",
-    "json_object": "the server's JSON mode",
+    "json_schema": "a JSON schema (structured output)",
+    "none": "the prompt alone",
 }
 _BY_CASE = (
     f"bias-corrected accelerated (BCa) bootstrap with cases resampled (up to {REPLICATES:,} "
@@ -29,23 +28,25 @@ def methods(facts: Facts) -> str:
 
 def _model(facts: Facts) -> Iterator[str]:
     row = facts.row
-    tool = f"overnight (version {', '.join(versions(facts)) or facts.version})"
+    tool = f"overnight (version {', '.join(facts.versions) or facts.version})"
+    if facts.is_of_r:
+        tool = "the earlier R implementation of overnight"
     if row["model_provider"] == "rules":
         yield (
-            f"Narratives were classified with keyword rules ({_file(row['model_name'])}; "
+            f"Narratives were classified with keyword rules ({facts.model}; "
             f"identified as {row['served_model']}), applied by {tool} {_dates(facts)}; no language "
             "model was used."
         )
         return
     served = row["served_model"]
-    model = row["model_name"]
+    model = facts.model
     if served and served != model:
         model = f"{model} (the server reported {served})"
     yield (
         f"Narratives were classified with the language model {model}, {_where(facts)}, called by "
         f"{tool} {_dates(facts)}."
     )
-    yield f"{_settings(facts)}."
+    yield _settings(facts)
     prints = [s.system_fingerprint for s in facts.sessions if s.system_fingerprint]
     if prints:
         yield f"System fingerprint: {', '.join(dict.fromkeys(prints))}."
@@ -60,10 +61,6 @@ def _where(facts: Facts) -> str:
     return "served on the same machine, so that no narrative left it"
 
 
-def _file(name: str) -> str:
-    return PurePath(name).name
-
-
 def _dates(facts: Facts) -> str:
     first, last = facts.totals.first_at, facts.totals.last_at
     if first is None or last is None:
@@ -75,17 +72,19 @@ def _dates(facts: Facts) -> str:
 def _settings(facts: Facts) -> str:
     heat, top_p = facts.setting("model", "temperature"), facts.setting("model", "top_p")
     extra = facts.setting("model", "extra_body")
+    later = "" if facts.is_of_r else ", one higher after each reply that could not be read"
+    most = facts.setting("model", "max_tokens", None if facts.is_of_r else MAX_TOKENS)
     said = [
-        "the temperature was left to the server" if heat is None else f"temperature {heat}",
+        "the server's own temperature" if heat is None else f"temperature {heat}",
         f"top_p {top_p}" if top_p is not None else "",
-        f"seed {facts.row['run_seed']}, one higher after each reply that could not be read",
-        f"at most {facts.setting('model', 'max_tokens', MAX_TOKENS)} tokens a reply",
+        f"seed {facts.row['run_seed']}{later}",
+        f"at most {most} tokens a reply" if most is not None else "",
         f"reasoning effort {e}" if (e := facts.setting("model", "reasoning_effort")) else "",
-        f"further parameters {', '.join(extra)}" if isinstance(extra, dict) and extra else "",
+        f"further parameters: {', '.join(extra)}" if isinstance(extra, dict) and extra else "",
     ]
-    sentence = ", ".join(filter(None, said))
-    form = _FORMS.get(str(facts.row["structured"]), "the prompt alone")
-    return f"{sentence[0].upper()}{sentence[1:]}; answers were asked for as JSON by {form}"
+    form = _FORMS.get(str(facts.row["structured"]))
+    asked = f" Answers were asked for as JSON by {form}." if form else ""
+    return f"Settings: {'; '.join(filter(None, said))}.{asked}"
 
 
 def _prompt(facts: Facts) -> Iterator[str]:
@@ -95,7 +94,8 @@ def _prompt(facts: Facts) -> Iterator[str]:
         yield f"Each answer has the fields {fields}."
         return
     version = f" (version {row['prompt_version']})" if row["prompt_version"] else ""
-    yield f"The prompt{version} was fixed before the first call and asks for the fields {fields}."
+    fixed = "asks" if facts.is_of_r else "was fixed before the first call and asks"
+    yield f"The prompt{version} {fixed} for the fields {fields}."
 
 
 def _data(facts: Facts) -> Iterator[str]:
@@ -110,7 +110,7 @@ def _data(facts: Facts) -> Iterator[str]:
     if part and facts.setting("run", "order") == "random":
         part = f", a random {counts.total:,} of them"
     yield (
-        f"The data file {_file(str(row['data_file'] or data.data_source))} "
+        f"The data file {facts.data_file} "
         f"({row['data_checksum']}) holds {counted(data.n_narratives, 'usable narrative')}{part}; "
         f"the experiment covers {counted(counts.total, 'narrative')} of "
         f"{counted(facts.evaluation.n_cases, 'case')}; {without}."
@@ -128,8 +128,8 @@ def _calls(facts: Facts) -> Iterator[str]:
     yield f"This took {counted(facts.n_calls, 'call')}: {', '.join(_call_parts(facts))}."
     if facts.metrics.repaired:
         yield (
-            "Replies that were no valid JSON were mended by fixed rules that never guess a value: "
-            f"{named(facts.metrics.repaired)}."
+            "Replies that did not keep to the form asked for were mended by fixed rules, which "
+            f"never guess a value: {named(facts.metrics.repaired)}."
         )
     tokens = (facts.status.prompt_tokens, facts.status.completion_tokens)
     if any(tokens):
@@ -244,14 +244,14 @@ def methods_json(facts: Facts) -> dict[str, object]:
         "experiment_name": facts.status.view.name,
         "state": facts.status.view.state,
         "paragraph": methods(facts),
-        "model_name": row["model_name"],
+        "model_name": facts.model,
         "model_provider": row["model_provider"],
         "served_model": row["served_model"],
         "structured": row["structured"],
         "temperature": row["temperature"],
         "run_seed": row["run_seed"],
         "prompt_version": row["prompt_version"],
-        "data_file": _file(str(row["data_file"] or "")),
+        "data_file": facts.data_file,
         "data_checksum": row["data_checksum"],
         "left_out": dict(facts.status.left_out),
         "total": counts.total,
@@ -264,5 +264,5 @@ def methods_json(facts: Facts) -> dict[str, object]:
         "n_calls_failed": facts.called("failed"),
         "n_calls_lost": facts.called("lost"),
         "n_configurations": facts.n_configurations,
-        "overnight_version": versions(facts),
+        "overnight_version": facts.versions,
     }

@@ -75,7 +75,7 @@ def matrix(
     marks = [text(left, 14, across), text(4, top - 6, down)]
     for i, name in enumerate(names):
         middle = left + side * (i + 0.5)
-        marks.append(text(middle, top - 6, shortened(name, side), anchor="middle"))
+        marks.append(text(middle, top - 6, shortened(name, side - 6), anchor="middle"))
         at = top + tall * (i + 0.5) + 4.3
         marks.append(text(left - 8, at, shortened(name, left - 12), anchor="end"))
     for (i, row), (j, column) in product(enumerate(names), enumerate(names)):

@@ -224,9 +224,8 @@ def _repaired(facts: Facts) -> str | None:
     if not facts.metrics.repaired:
         return None
     return (
-        "Some replies were no valid JSON and were mended before they were read "
-        f"({named(facts.metrics.repaired)}). A repair never guesses a value, but such replies show "
-        "how well the model keeps to the form."
+        "Some replies did not keep to the form asked for and were mended before they were read "
+        f"({named(facts.metrics.repaired)}). A repair never guesses a value."
     )
 
 

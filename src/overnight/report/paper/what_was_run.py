@@ -1,8 +1,7 @@
 """The first part of a report: model, prompt, answer, data, sessions."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from overnight.config.expand import hide_passwords
 from overnight.domain.answer import AnswerField
@@ -14,7 +13,7 @@ from overnight.store.sessions import SessionRow
 from overnight.store.times import from_text
 from overnight.views import duration
 
-_MOST_PAUSES = 30
+_MOST_PAUSES, _MOST_SESSIONS, _MOST_LABELS, _LONGEST_LABEL = 30, 100, 10, 40
 _ENDED = {"finish": "complete", "fail": "stopped", "cancel": "cancelled", "crashed": "crashed"}
 _PARAMETERS = ("temperature", "top_p", "reasoning_effort", "extra_body")
 
@@ -43,13 +42,8 @@ def _experiment_rows(facts: Facts) -> list[Row]:
         ["notes", row["notes"]],
         ["state", view.state + reason],
         ["first and last result", _between(facts)],
-        ["version of overnight", ", ".join(versions(facts))],
+        ["version of overnight", ", ".join(facts.versions)],
     )
-
-
-def versions(facts: Facts) -> list[str]:
-    """Each version of the program that worked on it, once."""
-    return list(dict.fromkeys(session.overnight_version for session in facts.sessions))
 
 
 def _between(facts: Facts) -> str:
@@ -62,18 +56,18 @@ def _between(facts: Facts) -> str:
 
 def _model_rows(facts: Facts) -> list[Row]:
     row, sessions = facts.row, facts.sessions
-    is_rules = row["model_provider"] == "rules"
+    asked = row["model_provider"] != "rules" and not facts.is_of_r
     went = facts.outside and f"to {facts.outside}"
     return _said(
-        ["model asked for", row["model_name"]],
-        ["model that answered", row["served_model"] or "no answer yet"],
+        ["model asked for", facts.model],
+        ["model that answered", facts.served_model],
         ["provider", row["model_provider"]],
         ["address", ", ".join(_each(hide_passwords(s.api_url or "") for s in sessions))],
         ["narratives left this machine", went or "no"],
         ["fingerprints of the server", ", ".join(_each(s.system_fingerprint for s in sessions))],
         ["form of answers", row["structured"]],
         *([key, _value(facts.setting("model", key))] for key in _PARAMETERS),
-        ["max_tokens", "" if is_rules else facts.setting("model", "max_tokens", MAX_TOKENS)],
+        ["max_tokens", facts.setting("model", "max_tokens", MAX_TOKENS if asked else None)],
         ["seed", row["run_seed"]],
     )
 
@@ -91,16 +85,25 @@ def _value(value: object) -> str | None:
 def _data_rows(facts: Facts) -> list[Row]:
     row, data = facts.row, facts.status.dataset
     types = ", ".join(facts.evaluation.by_type)
+    is_boolean = facts.metrics.kind == "boolean"
     return _said(
-        ["file", PurePath(str(row["data_file"] or data.data_source)).name],
+        ["file", facts.data_file],
         ["checksum", row["data_checksum"]],
         ["narratives in it", f"{data.n_narratives:,}"],
         ["covered by this experiment", f"{facts.counts.total:,}"],
         ["of so many cases", f"{facts.evaluation.n_cases:,}"],
         ["narrative types", types],
         ["rows left out", named(facts.status.left_out) or "none"],
-        ["labels that cannot be compared", named(data.odd_labels)],
+        ["labels that are neither yes nor no", _some(data.odd_labels) if is_boolean else ""],
     )
+
+
+def _some(labels: Mapping[str, int]) -> str:
+    """The most frequent; they may be whole sentences, and thousands."""
+    often = sorted(labels.items(), key=lambda one: (-one[1], one[0]))[:_MOST_LABELS]
+    more = len(labels) - len(often)
+    said = named({name[:_LONGEST_LABEL]: n for name, n in often})
+    return f"{said} and {more:,} more" if more else said
 
 
 def _said(*rows: Sequence[object]) -> list[Row]:
@@ -151,7 +154,9 @@ def _sessions(facts: Facts) -> Iterator[Block]:
     status = facts.status
     head = ["session", "began (UTC)", "ended (UTC)", "how", "worked", "calls", "results", "at once"]
     rows = [_session_row(i, s, facts) for i, s in enumerate(facts.sessions, start=1)]
-    yield Table([head, *rows], words=True)
+    yield Table([head, *rows[-_MOST_SESSIONS:]], words=True)
+    if len(rows) > _MOST_SESSIONS:
+        yield Paragraph(f"The last {_MOST_SESSIONS} of {len(rows):,}.")
     yield Paragraph(_interruptions(facts))
     pauses = status.view.summary.pauses
     if pauses:
@@ -173,7 +178,7 @@ def _session_row(number: int, session: SessionRow, facts: Facts) -> Row:
         duration(session.runtime_sec),
         f"{session.n_calls:,}",
         f"{session.n_results:,}",
-        str(session.concurrency or "auto"),
+        str(session.concurrency or ("" if session.overnight_version == "R" else "auto")),
     ]
 
 

@@ -34,7 +34,7 @@ def _blocks(facts: Facts, wrong: Mapping[str, Iterable[Result]] | None) -> Itera
     yield Paragraph(
         f"Experiment {facts.status.view.experiment_id}, {facts.status.view.state}: "
         f"{counts.answered:,} of {counts.total:,} narratives answered by "
-        f"{facts.row['served_model'] or facts.row['model_name']}. "
+        f"{facts.row['served_model'] or facts.model}. "
         f"Written by overnight {facts.version} on {moment(facts.made_at)}; every number is counted "
         "from the database as it then stood."
     )
