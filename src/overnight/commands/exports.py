@@ -16,6 +16,7 @@ from overnight.events import Handler, Said
 from overnight.report.export import export
 from overnight.report.growing import GrowingFile, Page
 from overnight.session import Session
+from overnight.store.datasets import get_dataset
 from overnight.store.experiments import counts
 from overnight.store.results import iterate_results, new_results
 
@@ -33,9 +34,9 @@ class Exports:
         self._session, self._emit = session, emit
         self._tables, self._grows = run.save_csv_json, run.save_incremental
         self._folder = folder_of(session.database, "exports", session.keys.experiment_id)
-        self._growing = GrowingFile(
-            self._folder / "results.jsonl", session.config.values.answer, self._page
-        )
+        self._kept = get_dataset(session.database, session.experiment.dataset_id).kept
+        spec = session.config.values.answer
+        self._growing = GrowingFile(self._folder / "results.jsonl", spec, self._page, self._kept)
         self._allowance = Allowance(earned_before=session.worked_before)
         self._costs = {"grow": 0.0, "refresh": 0.0}  # seconds, as measured last
         self._n_refreshed, self._refreshed_at = 0, time.monotonic()
@@ -141,7 +142,8 @@ class Exports:
         session = self._session
         spec, key = session.config.values.answer, session.keys.experiment_key
         rows = iterate_results(session.database, key, session.experiment.dataset_id, spec)
-        return tuple(export(rows, spec, self._folder, ("csv", "json"), on_rows=on_rows))
+        formats = ("csv", "json")
+        return tuple(export(rows, spec, self._folder, formats, kept=self._kept, on_rows=on_rows))
 
     def _complete_growing(self) -> tuple[Path, ...]:
         """The file that grew, true: a retry has changed old results in their place."""

@@ -3,7 +3,9 @@
 from overnight.config.load import (
     Config,
     declared_answer,
+    declared_split,
     load_config,
+    naming_the_line,
     resolve_path,
     restore_config,
 )
@@ -15,7 +17,9 @@ __all__ = [
     "DataSection",
     "ExperimentFile",
     "declared_answer",
+    "declared_split",
     "load_config",
+    "naming_the_line",
     "resolve_path",
     "restore_config",
 ]

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,10 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 
 from overnight.config.document import YamlPath, did_you_mean, dotted, line_of, read_document
 from overnight.config.expand import Secrets, Unset, expand
-from overnight.config.models import ExperimentFile, OutputSection, answer_spec
+from overnight.config.models import ExperimentFile, OutputSection, SplitSection, answer_spec
 from overnight.domain.answer import AnswerSpec
-from overnight.errors import ConfigError
+from overnight.domain.split import Split
+from overnight.errors import ConfigError, UnknownColumn
 
 _SECTIONS = "an experiment file has the sections experiment, model, prompt, data and run"
 _PROMPT_FILES = {"system_prompt_file": "system_prompt", "user_template_file": "user_template"}
@@ -95,6 +96,21 @@ def declared_answer(stored: Mapping[str, Any]) -> AnswerSpec:
     return answer_spec(OutputSection.model_validate(output) if output else None)
 
 
+def declared_split(
+    stored: Mapping[str, Any], environ: Mapping[str, str] | None = None
+) -> Split | None:
+    """The test part that a stored configuration sets apart; needs no variable but those in it."""
+    split = (stored.get("data") or {}).get("split")
+    if not split:
+        return None
+    path = ("data", "split")
+    try:
+        expanded = expand(split, os.environ if environ is None else environ, path=path)
+    except Unset as unset:
+        raise _unset(unset, "stored configuration", None) from None
+    return SplitSection.model_validate(expanded).rule
+
+
 def resolve_path(name: str | Path, base: Path) -> Path:
     """A path as the user means it: from the configuration's folder, else from where they are."""
     path = Path(name)
@@ -103,6 +119,30 @@ def resolve_path(name: str | Path, base: Path) -> Path:
     if path.is_absolute() or _exists(base / path) or not _exists(path):
         return (base / path).absolute()
     return path.absolute()
+
+
+@contextlib.contextmanager
+def naming_the_line(config: Config) -> Iterator[None]:
+    """An unknown column is said with the line of the experiment file that names it."""
+    try:
+        yield
+    except UnknownColumn as error:
+        if error.field in ("data.keep", "data.split.column"):
+            raise _blamed(config, error) from None
+        raise
+
+
+def _blamed(config: Config, error: UnknownColumn) -> ConfigError:
+    """The same error, with the line of the experiment file that names the column."""
+    file, line = config.file, None
+    path: YamlPath = tuple(error.field.split("."))
+    if file is not None and file.is_file():
+        tree = read_document(file, _SECTIONS)
+        written = tree.get("data", {}).get("keep") if error.field == "data.keep" else None
+        if isinstance(written, list) and error.name in written:
+            path = (*path, written.index(error.name))
+        line = line_of(tree, path)
+    return ConfigError(str(error), file=file or "stored configuration", line=line)
 
 
 def _exists(path: Path) -> bool:

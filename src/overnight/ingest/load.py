@@ -60,7 +60,7 @@ def _load(database: Database, source: Source, file: str, mapping_json: str) -> D
     except BaseException:
         drop_dataset(database, dataset_id)
         raise
-    return finish_dataset(database, dataset_id, source.odd_labels, time.time())
+    return finish_dataset(database, dataset_id, source.odd_labels, time.time(), source.kept)
 
 
 def _copy(

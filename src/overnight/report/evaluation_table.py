@@ -64,6 +64,18 @@ def narratives_table(metrics: Metrics, evaluation: Evaluation) -> list[Row]:
     ]
 
 
+def groups_table(groups: Mapping[str, tuple[Metrics, Evaluation]]) -> list[Row]:
+    """A column for each group: the same rows as for all narratives."""
+    scores = [metrics.overall for metrics, _ in groups.values()]
+    boolean = any(metrics.kind == "boolean" for metrics, _ in groups.values())
+    return [
+        ["", *groups],
+        *count_rows(scores),
+        *figure_rows([evaluation.overall for _, evaluation in groups.values()]),
+        *(confusion_rows(scores) if boolean else []),
+    ]
+
+
 def cases_table(evaluation: Evaluation) -> list[Row]:
     """A column for each rule; no rows without cases of several narratives."""
     if not evaluation.by_case:

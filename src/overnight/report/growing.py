@@ -6,7 +6,7 @@ Whoever wrote it knows its size; a file that is not as it was left is written an
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from overnight.domain.answer import AnswerSpec
@@ -22,9 +22,11 @@ Pages = Callable[[int], Page]
 class GrowingFile:
     """`results.jsonl` in the order of commits. `pages` reads results behind a point."""
 
-    def __init__(self, file: Path, spec: AnswerSpec, pages: Pages) -> None:
+    def __init__(
+        self, file: Path, spec: AnswerSpec, pages: Pages, kept: Sequence[str] = ()
+    ) -> None:
         self.file = file
-        self._columns = columns_of(spec)
+        self._columns = columns_of(spec, kept=kept)
         self._names = [column.name for column in self._columns]
         self._pages = pages
         self._after = 0

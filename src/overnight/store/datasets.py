@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -14,10 +15,14 @@ from overnight.store.times import as_text
 
 _ADD = """
     INSERT INTO narratives (dataset_id, row_num, incident_id, narrative_type, label, case_label,
-                            manual_flag_ind, manual_flag, text_sha256, narrative_text)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                            manual_flag_ind, manual_flag, text_sha256, narrative_text, kept)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (dataset_id, incident_id, narrative_type) DO NOTHING"""
+_KEEP = """
+    UPDATE narratives SET kept = nullif(json_patch(coalesce(kept, '{}'), ?), '{}')
+    WHERE dataset_id = ? AND row_num = ?"""
 _DROP_CHUNK = 5000
+_KEPT_CHUNK = 5000
 FROM_R = "R"  # the layout of a dataset that the earlier R implementation had loaded
 
 
@@ -33,16 +38,17 @@ class Dataset:
     n_narratives: int
     n_left_out: int
     odd_labels: Mapping[str, int]
+    kept: tuple[str, ...] = ()  # columns of the file that stand beside each narrative
 
 
 _COLUMNS = (
     "dataset_id, data_checksum, mapping_json, data_source, layout, n_narratives, n_left_out,"
-    " odd_labels_json"
+    " odd_labels_json, kept_json"
 )
 
 
 def _dataset(row: Sequence[Any]) -> Dataset:
-    dataset_id, checksum, mapping, source, layout, n_narratives, n_left_out, odd_labels = row
+    dataset_id, checksum, mapping, source, layout, n_narratives, n_left_out, odd_labels, kept = row
     return Dataset(
         dataset_id=dataset_id,
         checksum=checksum,
@@ -52,6 +58,7 @@ def _dataset(row: Sequence[Any]) -> Dataset:
         n_narratives=n_narratives,
         n_left_out=n_left_out,
         odd_labels=json.loads(odd_labels or "{}"),
+        kept=tuple(json.loads(kept or "[]")),
     )
 
 
@@ -187,7 +194,14 @@ def _narrative_row(dataset_id: int, row_num: int, row: SourceNarrative) -> tuple
         None if case_gold is None else int(case_gold),
         text_digest(row.text),
         row.text,
+        _kept_json(row),
     )
+
+
+def _kept_json(row: SourceNarrative) -> str | None:
+    if not row.kept:
+        return None
+    return json.dumps(row.kept, ensure_ascii=False, separators=(",", ":"))
 
 
 def text_digest(text: str) -> bytes:
@@ -237,20 +251,55 @@ def add_left_out(database: Database, dataset_id: int, rows: Sequence[LeftOut]) -
 
 
 def finish_dataset(
-    database: Database, dataset_id: int, odd_labels: Mapping[str, int], now: float
+    database: Database,
+    dataset_id: int,
+    odd_labels: Mapping[str, int],
+    now: float,
+    kept: Sequence[str] = (),
 ) -> Dataset:
-    """Declare a dataset complete; from now on it never changes."""
+    """Declare a dataset complete; from now on its narratives and labels never change."""
     with database.write() as connection:
         connection.execute(
             text(
-                "UPDATE datasets SET loaded_at = :now, odd_labels_json = :odd,"
+                "UPDATE datasets SET loaded_at = :now, odd_labels_json = :odd, kept_json = :kept,"
                 " n_narratives = (SELECT count(*) FROM narratives WHERE dataset_id = :id),"
                 " n_left_out = (SELECT count(*) FROM left_out_rows WHERE dataset_id = :id)"
                 " WHERE dataset_id = :id"
             ),
-            {"now": as_text(now), "odd": json.dumps(dict(odd_labels)), "id": dataset_id},
+            {
+                "now": as_text(now),
+                "odd": json.dumps(dict(odd_labels)),
+                "kept": _names_json(kept),
+                "id": dataset_id,
+            },
         )
     return get_dataset(database, dataset_id)
+
+
+def _names_json(kept: Sequence[str]) -> str | None:
+    return json.dumps(list(kept), ensure_ascii=False) if kept else None
+
+
+def keep_more(
+    database: Database,
+    dataset: Dataset,
+    rows: Iterable[tuple[int, SourceNarrative]],
+    columns: Sequence[str],
+) -> Dataset:
+    """Put further columns of the data file beside its narratives, all of them or none.
+
+    `rows` are (row_num, the narrative as the file has it). Nothing else of a narrative changes.
+    """
+    kept = list(dict.fromkeys([*dataset.kept, *columns]))
+    with database.write() as connection:
+        numbered = ((_kept_json(row) or "{}", dataset.dataset_id, at) for at, row in rows)
+        while chunk := list(islice(numbered, _KEPT_CHUNK)):
+            connection.exec_driver_sql(_KEEP, chunk)
+        connection.execute(
+            text("UPDATE datasets SET kept_json = :kept WHERE dataset_id = :id"),
+            {"kept": _names_json(kept), "id": dataset.dataset_id},
+        )
+    return get_dataset(database, dataset.dataset_id)
 
 
 def left_out(database: Database, dataset_id: int) -> Iterator[LeftOut]:
