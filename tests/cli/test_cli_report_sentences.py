@@ -83,6 +83,46 @@ def test_a_part_of_the_data_is_no_sample(study, server):
     assert "holds 30 usable narratives, the first 8 of them" in methods(facts_of(db=study.database))
 
 
+def test_the_first_in_random_order_are_a_sample(study, server):
+    study.data(30).configure(server.url, run={"order": "random", "max_narratives": 8})
+    assert "covers the first" not in sentences(study)
+    assert "30 usable narratives, a random 8 of them" in methods(facts_of(db=study.database))
+
+
+def by_region(study):
+    """30 narratives, each region with another share of yes; blank for every tenth."""
+    study.data(30)
+    file = study.folder / "narratives.csv"
+    head, *rows = file.read_text().splitlines()
+    regions = ["" if i % 10 == 9 else ("north", "<b>south")[i % 7 == 0] for i in range(30)]
+    rows = [f"{row},{region}" for row, region in zip(rows, regions, strict=True)]
+    file.write_text("\n".join([f"{head},Region", *rows]) + "\n")
+    return study
+
+
+def test_the_share_of_yes_is_shown_by_every_kept_column(study, server):
+    by_region(study).configure(server.url, data={"keep": ["Region"]}).run()
+    facts = facts_of(db=study.database)
+    text = "".join(html(report_of(facts)))
+    assert "Share of yes among the answers, by Region" in text
+    assert "&lt;b&gt;south" in text
+    assert set(facts.groupings) == {"narrative type", "Region"}
+    south = facts.groupings["Region"]["<b>south"]
+    assert (south.n, south.n_positive_detected) == (5, 5)
+    assert facts.groupings["Region"]["(blank)"].n == 3
+
+
+def test_a_test_part_is_not_shown_and_that_is_said(study, server):
+    split = {"column": "Region", "test": ["<b>south"]}
+    by_region(study).configure(server.url, data={"split": split}).run()
+    facts = facts_of(db=study.database)
+    assert facts.labelled.n == sum(one.n for one in facts.outcomes) == 25
+    assert sum(scores.n for scores in facts.groupings["Region"].values()) == 25
+    text = "".join(html(report_of(facts)))
+    assert "Without the test part (Region: &lt;b&gt;south)" in text
+    assert "Figures: without the test part" in methods(facts)
+
+
 def test_rows_that_were_left_out_are_counted(study, server):
     study.data(6).configure(server.url)
     with (study.folder / "narratives.csv").open("a") as file:
@@ -94,8 +134,8 @@ def test_every_configuration_over_the_same_data_counts(study, server):
     study.data(6).configure(server.url)
     study.run()
     study.configure(server.url, experiment={"name": "other"}, prompt={"system_prompt": "Other."})
-    assert "2 configurations have been measured on this data" in sentences(study)
-    assert "2 configurations were measured" in methods(facts_of(db=study.database))
+    assert "2nd configuration measured on these labels (6); the best of" in sentences(study)
+    assert "the 2nd configuration measured on these" in methods(facts_of(db=study.database))
 
 
 def test_keyword_rules_are_no_language_model(study):

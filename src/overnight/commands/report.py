@@ -10,21 +10,26 @@ from overnight._version import __version__
 from overnight.app import folder_of
 from overnight.call.endpoint import host_of, is_this_machine
 from overnight.commands.evaluate import evaluate
-from overnight.commands.results import Wrong, opened, results
+from overnight.commands.results import Opened, Wrong, opened, results
 from overnight.domain.result import Result
 from overnight.errors import UsageError
+from overnight.report.look_text import part_sentence
+from overnight.report.metrics import Scores, measure
 from overnight.report.paper.course import course
 from overnight.report.paper.facts import Facts
 from overnight.report.paper.methods import methods as paragraph
 from overnight.report.paper.methods import methods_json
+from overnight.report.paper.what_came_out import MOST_VALUES
 from overnight.report.paper.write import report_of, write
 from overnight.store.course import (
-    configurations_over,
     failed_calls,
     outcome_counts,
     result_totals,
     results_over_time,
 )
+from overnight.store.kept import values_of
+from overnight.store.parts import Part, develop_part
+from overnight.store.results import label_counts_by
 from overnight.views import view_status
 
 Format = Literal["html", "md"]
@@ -38,6 +43,7 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None) -> Facts:
         status = view_status(database, experiment)
         evaluated = evaluate(experiment.experiment_id, db=database.path)
         summary = status.view.summary
+        part = develop_part(database, experiment)
         return Facts(
             status=status,
             config=experiment.stored_config,
@@ -52,12 +58,24 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None) -> Facts:
             ),
             failed_calls=failed_calls(database, key),
             totals=result_totals(database, key),
-            outcomes=outcome_counts(database, experiment, it.spec),
-            n_configurations=configurations_over(database, experiment.dataset_id),
+            outcomes=outcome_counts(database, experiment, it.spec, part),
+            groups={column: _by(it, part, column) for column in it.kept},
+            look=evaluated.looked.look,
+            part=part_sentence(evaluated.part, evaluated.split),
             outside=_outside(summary.row["api_url"], *(s.api_url for s in summary.sessions)),
             version=__version__,
             made_at=datetime.now(UTC),
         )
+
+
+def _by(it: Opened, part: Part, column: str) -> dict[str, Scores]:
+    """What is known of the narratives with each of the most frequent values of a kept column."""
+    found = values_of(it.database, it.experiment.dataset_id, column, part, most=MOST_VALUES)
+    values = [one.value for one in found.values]
+    key = it.experiment.experiment_key
+    counted = label_counts_by(it.database, key, part, column, values)
+    named = {"(blank)" if v is None else v: measure(counted[v], it.spec).overall for v in values}
+    return dict(sorted(named.items()))
 
 
 def _outside(*addresses: str | None) -> str | None:

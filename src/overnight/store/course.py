@@ -10,6 +10,7 @@ from sqlalchemy import text
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Experiment
 from overnight.store.database import Database
+from overnight.store.parts import WHOLE, Part
 
 SHORTEST = 125  # characters; the first class of lengths ends here, each other one is twice as long
 N_LENGTHS = 10
@@ -69,21 +70,22 @@ _PAGE_SIZE = 20_000
 _PAGE = """
     SELECT {columns}, r.narrative_id AS id
     FROM results r JOIN narratives n ON n.narrative_id = r.narrative_id
-    WHERE r.experiment_key = :key AND r.narrative_id > :after
+    WHERE r.experiment_key = :key AND r.narrative_id > :after AND {part}
     ORDER BY r.narrative_id LIMIT :size"""
 
 
 def _counted(
-    database: Database, experiment_key: int, columns: Mapping[str, str]
+    database: Database, experiment_key: int, columns: Mapping[str, str], part: Part = WHOLE
 ) -> Counter[tuple[Any, ...]]:
     """Results counted by the values of columns; a page per transaction, so memory stays flat."""
     names = ", ".join(columns)
-    page = _PAGE.format(columns=", ".join(f"{what} AS {name}" for name, what in columns.items()))
+    chosen = ", ".join(f"{what} AS {name}" for name, what in columns.items())
+    page = _PAGE.format(columns=chosen, part=part.sql)
     query = text(f"SELECT {names}, count(*), max(id) FROM ({page}) GROUP BY {names}")
     found: Counter[tuple[Any, ...]] = Counter()
     after, n = 0, _PAGE_SIZE
     while n == _PAGE_SIZE:
-        values = {"key": experiment_key, "after": after, "size": _PAGE_SIZE}
+        values = {**part.values, "key": experiment_key, "after": after, "size": _PAGE_SIZE}
         with database.read() as connection:
             rows = connection.execute(query, values).all()
         n = sum(row[-2] for row in rows)
@@ -136,11 +138,12 @@ def result_totals(database: Database, experiment_key: int) -> ResultTotals:
 
 
 def outcome_counts(
-    database: Database, experiment: Experiment, spec: AnswerSpec
+    database: Database, experiment: Experiment, spec: AnswerSpec, part: Part
 ) -> list[OutcomeCount]:
-    """Results by length, confidence, label, answer and error; texts are measured, not read.
+    """Results of a part by length, confidence, label, answer and error.
 
-    Numbers are neither right nor wrong: their values are left out, or each would be a row.
+    Texts are measured, not read. Numbers are neither right nor wrong: their values are left out,
+    or each would be a row.
     """
     primary = spec.primary_field
     by_value = primary is not None and primary.type in _COUNTED_BY_VALUE
@@ -155,19 +158,5 @@ def outcome_counts(
         "value": value,
         "error": "r.error_category",
     }
-    counts = _counted(database, experiment.experiment_key, columns)
+    counts = _counted(database, experiment.experiment_key, columns, part)
     return [OutcomeCount(*(*what, n)) for what, n in counts.items()]
-
-
-def configurations_over(database: Database, dataset_id: int) -> int:
-    """How many different configurations have results over a dataset, in this database."""
-    with database.read() as connection:
-        found = connection.execute(
-            text(
-                "SELECT count(DISTINCT e.binding_sha256) FROM experiments e"
-                " WHERE e.dataset_id = :dataset AND EXISTS (SELECT 1 FROM results r"
-                " WHERE r.experiment_key = e.experiment_key)"
-            ),
-            {"dataset": dataset_id},
-        )
-        return int(found.scalar_one())

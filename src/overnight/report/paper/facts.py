@@ -14,6 +14,7 @@ from overnight.report.evaluation import Evaluation
 from overnight.report.metrics import Metrics, Scores
 from overnight.report.paper.course import Course
 from overnight.store.course import FailedCalls, OutcomeCount, ResultTotals
+from overnight.store.looks import Look
 from overnight.store.sessions import SessionRow
 from overnight.store.times import from_text
 from overnight.views import StatusView
@@ -27,7 +28,8 @@ class Facts:
     """One experiment as it stood when it was looked at.
 
     `config` is the experiment file as it is stored, variables unexpanded. `failed_calls` are
-    those without an answer. `n_configurations`: how many have been measured on the same data.
+    those without an answer. `groups`: what is known of each value of each kept column. `look`: how
+    often the labels were looked at. `part` says of which narratives the figures are, None of all.
     `outside`: the host that narratives went to, None if they stayed on the machine.
     """
 
@@ -40,7 +42,9 @@ class Facts:
     failed_calls: Sequence[FailedCalls]
     totals: ResultTotals
     outcomes: Sequence[OutcomeCount]
-    n_configurations: int
+    groups: Mapping[str, Mapping[str, Scores]]
+    look: Look | None
+    part: str | None
     outside: str | None
     version: str  # of the program that looked
     made_at: datetime
@@ -63,7 +67,7 @@ class Facts:
     @property
     def groupings(self) -> Mapping[str, Mapping[str, Scores]]:
         """By what narratives can be told apart -> its values -> what is known of each."""
-        return {"narrative type": self.metrics.by_type}
+        return {"narrative type": self.metrics.by_type, **self.groups}
 
     @property
     def labelled(self) -> Scores:

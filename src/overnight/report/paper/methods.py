@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from overnight.report.evaluation_table import figure_title, number
 from overnight.report.group import Figure
+from overnight.report.look_text import ordinal
 from overnight.report.paper.facts import MAX_TOKENS, Facts, counted, named
 from overnight.report.paper.what_was_run import n_crashed
 from overnight.report.statistics.estimate import Estimate
@@ -164,8 +165,10 @@ def _labels(facts: Facts) -> Iterator[str]:
         f"Answers ({facts.spec.primary}) were compared with labels where there were any: "
         f"{scores.labelled:,} of {scores.answered:,} answered narratives{which}."
     )
-    if facts.n_configurations > 1:
-        yield f"{facts.n_configurations:,} configurations were measured on these data."
+    if facts.part:
+        yield f"Figures: {facts.part[0].lower()}{facts.part[1:]}"
+    if facts.look is not None and facts.look.ordinal > 1:
+        yield f"This was the {ordinal(facts.look.ordinal)} configuration measured on these labels."
 
 
 def _figures(facts: Facts) -> Iterator[str]:
@@ -263,6 +266,6 @@ def methods_json(facts: Facts) -> dict[str, object]:
         "n_calls_answered": facts.n_answered_calls,
         "n_calls_failed": facts.called("failed"),
         "n_calls_lost": facts.called("lost"),
-        "n_configurations": facts.n_configurations,
+        "n_configurations": facts.look.ordinal if facts.look else None,
         "overnight_version": facts.versions,
     }

@@ -27,7 +27,7 @@ from overnight.report.table import Row
 from overnight.store.course import N_LENGTHS, SHORTEST, OutcomeCount
 
 _MOST_CLASSES = 12  # in a picture of all pairs
-_MOST_VALUES = 40  # of a column, in a picture
+MOST_VALUES = 40  # of a column, in a picture
 _RIGHT = (Verdict.TRUE_POSITIVE, Verdict.TRUE_NEGATIVE, Verdict.SAME)
 _WRONG = (Verdict.FALSE_POSITIVE, Verdict.FALSE_NEGATIVE, Verdict.DIFFERENT)
 _PANELS = {
@@ -44,6 +44,8 @@ def what_came_out(facts: Facts) -> Iterator[Block]:
     """Tables with 95 % intervals and bounds; pictures where they show more."""
     overall, evaluation = facts.evaluation.overall, facts.evaluation
     yield Heading("What came out")
+    if facts.part:
+        yield Paragraph(facts.part)
     yield Table(narratives_table(facts.metrics, evaluation), "All narratives, and each type")
     yield Paragraph(
         "In brackets: 95 % intervals; Wilson for proportions, resampled or summed by case "
@@ -135,11 +137,11 @@ def _detection(facts: Facts) -> Iterator[Block]:
         if not points:
             continue
         note = "All answers, labelled or not; 95 % intervals (Wilson)."
-        if len(points) > _MOST_VALUES:
-            note += f" The first {_MOST_VALUES} of {len(points):,}."
+        if len(points) > MOST_VALUES:
+            note += f" The first {MOST_VALUES} of {len(points):,}."
         title = f"Share of yes among the answers, by {column}"
         caption = Caption(f"detection-{i}", title, note, "Discs: share; lines: interval.")
-        picture = plots.forest(caption, points[:_MOST_VALUES], "share of yes")
+        picture = plots.forest(caption, points[:MOST_VALUES], "share of yes")
         yield Plot(caption, picture, _rate_rows(column, values))
 
 
@@ -157,7 +159,7 @@ def _rate_rows(column: str, values: Mapping[str, Scores]) -> list[Row]:
             f"{scores.answered:,}",
             *_shown(_rate(name, scores)),
         ]
-        for name, scores in islice(values.items(), _MOST_VALUES)
+        for name, scores in islice(values.items(), MOST_VALUES)
     ]
     return [[column, "yes", "answers", "share", "low", "high"], *rows]
 

@@ -6,10 +6,14 @@ Each sentence stands only where it is true of this experiment.
 from collections.abc import Callable, Iterator
 
 from overnight.report.evaluation_table import number
+from overnight.report.look_text import look_sentences
 from overnight.report.paper.document import Block, Heading, Paragraph, Sentences
 from overnight.report.paper.facts import Facts, counted, named
 from overnight.report.paper.what_was_run import n_crashed
 from overnight.report.statistics.estimate import Estimate
+
+_NO_ORDER = "in the order of the data file, which are no random sample of all"
+_AN_ORDER = "in random order, which are a sample of all"
 
 
 def what_it_supports(facts: Facts) -> Iterator[Block]:
@@ -34,13 +38,17 @@ def _unfinished(facts: Facts) -> str | None:
     return (
         f"The experiment is not complete ({state}): {counts.remaining:,} of {counts.total:,} "
         f"narratives have no result. The figures are those of the {counts.completed:,} that came "
-        "first, which are no random sample of all unless the order was random."
+        f"first, {_AN_ORDER if _is_random(facts) else _NO_ORDER}."
     )
+
+
+def _is_random(facts: Facts) -> bool:
+    return facts.setting("run", "order") == "random"
 
 
 def _part_of_the_data(facts: Facts) -> str | None:
     n, total = facts.counts.total, facts.status.dataset.n_narratives
-    if n >= total or facts.setting("run", "order") == "random":
+    if n >= total or _is_random(facts):
         return None
     return (
         f"It covers the first {n:,} of the {total:,} narratives of the data file, in the order of "
@@ -187,15 +195,12 @@ def _confidence(facts: Facts) -> str | None:
 def _configurations(facts: Facts) -> str | None:
     if not facts.labelled.labelled:
         return None
-    n = facts.n_configurations
-    if n > 1:
-        return (
-            f"{n:,} configurations have been measured on this data in this database. Whichever is "
-            "chosen because it did best will do less well on other narratives."
-        )
+    look = facts.look
+    if look is not None and (look.ordinal > 1 or look.seen_before):
+        return " ".join(look_sentences(look))
     return (
-        "No other configuration has been measured on this data in this database. If the prompt was "
-        "written with these labels in view, the figures are optimistic all the same."
+        "No other configuration has been measured on these labels in this database. If the prompt "
+        "was written with these labels in view, the figures are optimistic all the same."
     )
 
 
