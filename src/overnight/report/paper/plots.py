@@ -29,6 +29,7 @@ from overnight.report.paper.svg import (
 )
 
 _UNIT = [(i / 5, f"{i / 5:.1f}") for i in range(6)]  # ticks of a share
+_TOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _AXIS = 44.0  # below a frame, for ticks and title
 
 
@@ -42,12 +43,12 @@ class Point:
     ends: tuple[float, float] | None = None
 
 
-def forest(caption: Caption, points: Sequence[Point], axis: str) -> Element:
-    """Figures one below the other with their intervals; `ends` as a grey bar behind."""
+def forest(caption: Caption, points: Sequence[Point], axis: str, *, top: float = 1.0) -> Element:
+    """Figures up to `top` one below the other with their intervals; `ends` as a grey bar behind."""
     lowest = min([0.0, *(p.interval[0] if p.interval else p.value for p in points)])
     names = min(16 + LETTER * max(len(p.name) for p in points), 170.0)
-    frame = Frame(names, 8, WIDTH - names - 14, 24.0 * len(points), (min(lowest, 0.0), 1.0), (0, 1))
-    ticks = _UNIT if lowest >= 0 else nice(lowest, 1.0, 6)
+    frame = Frame(names, 8, WIDTH - names - 14, 24.0 * len(points), (lowest, top), (0, 1))
+    ticks = nice(lowest, top, 6)
     marks = [line(x, 8, x, frame.bottom, stroke=LINE) for x in (frame.at_x(v) for v, _ in ticks)]
     for i, point in enumerate(points):
         y = frame.top + 24 * i + 12
@@ -124,6 +125,12 @@ def histograms(caption: Caption, panels: Mapping[str, Sequence[int]], axis: str)
         marks += x_axis(frame, [(0, "0"), (0.5, "0.5"), (1, "1")], axis)
     rows = (len(panels) + 1) // 2
     return picture(caption, 30 + step * (rows - 1) + tall + _AXIS, marks)
+
+
+def top_of(points: Sequence[Point]) -> float:
+    """Where the axis of shares ends, so that small ones can be told apart."""
+    highest = max(point.interval[1] if point.interval else point.value for point in points)
+    return next((top for top in _TOPS if highest <= top), 1.0)
 
 
 def trend(

@@ -142,9 +142,12 @@ def lying(y: float, x1: float, x2: float) -> list[Element]:
 
 
 def shortened(said: str, room: float) -> str:
-    """A text that fits into so much room."""
-    most = max(int(room / LETTER), 2)
-    return said if len(said) <= most else said[: most - 1] + "…"
+    """A text that fits into so much room: its beginning, and its end, where names differ."""
+    most = max(int(room / LETTER), 3)
+    if len(said) <= most:
+        return said
+    end = most // 3
+    return f"{said[: most - 1 - end]}…{said[len(said) - end :]}"
 
 
 def nice(low: float, high: float, most: int = 5) -> list[tuple[float, str]]:

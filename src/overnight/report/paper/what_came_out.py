@@ -134,14 +134,15 @@ def _detection(facts: Facts) -> Iterator[Block]:
         return
     for i, (column, values) in enumerate(facts.groupings.items()):
         points = [p for name, scores in values.items() if (p := _rate(name, scores))]
-        if not points:
+        if len(points) < 2:  # noqa: PLR2004 - it stands in the table of all narratives
             continue
         note = "All answers, labelled or not; 95 % intervals (Wilson)."
-        if len(points) > MOST_VALUES:
-            note += f" The first {MOST_VALUES} of {len(points):,}."
+        shown = points[:MOST_VALUES]
+        if len(points) >= MOST_VALUES:
+            note += f" At most {MOST_VALUES} values are shown."
         title = f"Share of yes among the answers, by {column}"
         caption = Caption(f"detection-{i}", title, note, "Discs: share; lines: interval.")
-        picture = plots.forest(caption, points[:MOST_VALUES], "share of yes")
+        picture = plots.forest(caption, shown, "share of yes", top=plots.top_of(shown))
         yield Plot(caption, picture, _rate_rows(column, values))
 
 
