@@ -27,7 +27,7 @@ from overnight.report.table import Row
 from overnight.store.course import N_LENGTHS, SHORTEST, OutcomeCount
 
 _MOST_CLASSES = 12  # in a picture of all pairs
-_MOST_VALUES = 40  # of a column, in a picture
+MOST_VALUES = 40  # of a column, in a picture
 _RIGHT = (Verdict.TRUE_POSITIVE, Verdict.TRUE_NEGATIVE, Verdict.SAME)
 _WRONG = (Verdict.FALSE_POSITIVE, Verdict.FALSE_NEGATIVE, Verdict.DIFFERENT)
 _PANELS = {
@@ -135,9 +135,9 @@ def _detection(facts: Facts) -> Iterator[Block]:
         if len(points) < 2:  # noqa: PLR2004 - it stands in the table of all narratives
             continue
         note = "All answers, labelled or not; 95 % intervals (Wilson)."
-        shown = points[:_MOST_VALUES]
-        if len(points) >= _MOST_VALUES:
-            note += f" At most {_MOST_VALUES} values are shown."
+        shown = points[:MOST_VALUES]
+        if len(points) >= MOST_VALUES:
+            note += f" At most {MOST_VALUES} values are shown."
         title = f"Share of yes among the answers, by {column}"
         caption = Caption(f"detection-{i}", title, note, "Discs: share; lines: interval.")
         picture = plots.forest(caption, shown, "share of yes", top=plots.top_of(shown))
@@ -158,7 +158,7 @@ def _rate_rows(column: str, values: Mapping[str, Scores]) -> list[Row]:
             f"{scores.answered:,}",
             *_shown(_rate(name, scores)),
         ]
-        for name, scores in islice(values.items(), _MOST_VALUES)
+        for name, scores in islice(values.items(), MOST_VALUES)
     ]
     return [[column, "yes", "answers", "share", "low", "high"], *rows]
 
