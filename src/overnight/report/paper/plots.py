@@ -140,10 +140,7 @@ def trend(
     axes: tuple[str, str],
 ) -> Element:
     """Shares over ordered classes; the first line has discs, the second hollow squares."""
-    highest = max(
-        p.interval[1] if p.interval else p.value for ps in lines.values() for p in ps if p
-    )
-    top = next((t for t in (0.1, 0.2, 0.5) if highest <= t), 1.0)
+    top = top_of([point for points in lines.values() for point in points if point])
     frame = Frame(48, 50, WIDTH - 62, 190, (-0.5, len(classes) - 0.5), (0, top))
     marks = y_axis(frame, nice(0, top), "")
     marks += [text(4, 38, axes[1])]
