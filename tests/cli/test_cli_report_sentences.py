@@ -1,5 +1,6 @@
 """What a report says of its own limits: each sentence where it is true, and only there."""
 
+import dataclasses
 import sqlite3
 
 import pytest
@@ -57,6 +58,25 @@ def test_errors_few_labels_repairs_and_cases_are_named(study, server):
     assert "How they were chosen is not on record" in told
     assert "(fence removed" in told
     assert "with cases resampled" in told
+
+
+@pytest.mark.parametrize(
+    ("design", "supports", "told"),
+    [
+        (None, "How they were chosen is not on record", "how these were chosen is not on record"),
+        ("random", "says that they are a random sample", "chosen at random"),
+        ("all", "the data label all narratives", "the data label all narratives"),
+    ],
+)
+def test_how_the_labelled_were_chosen_is_said_as_the_file_has_it(
+    study, server, design, supports, told
+):
+    cases(study, 6).configure(server.url).run()
+    facts = facts_of(db=study.database)
+    data = {**facts.config["data"], **({"labels": {"design": design}} if design else {})}
+    facts = dataclasses.replace(facts, config={**facts.config, "data": data})
+    assert supports in " ".join(said(facts))
+    assert told in methods(facts)
 
 
 def test_without_labels_nothing_is_said_to_be_right(study, server):

@@ -111,6 +111,12 @@ class Facts:
         """The name of the data file."""
         return PurePath(str(self.row["data_file"] or self.status.dataset.data_source)).name
 
+    @property
+    def label_design(self) -> str:
+        """How the labelled narratives were chosen, as the file says: random, all, or unknown."""
+        said = (self.config.get("data") or {}).get("labels") or {}
+        return said["design"] if said.get("design") in ("random", "all") else "unknown"
+
     def setting(self, section: str, key: str, otherwise: object = None) -> object:
         """What the experiment file says, as it was written; passwords hidden."""
         value = (self.config.get(section) or {}).get(key, otherwise)

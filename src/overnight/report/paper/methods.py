@@ -15,6 +15,11 @@ _FORMS = {
     "json_schema": "a JSON schema (structured output)",
     "none": "the prompt alone",
 }
+_DESIGNS = {
+    "unknown": "; how these were chosen is not on record",
+    "random": ", chosen at random",
+    "all": "; the data label all narratives",
+}
 _BY_CASE = (
     f"bias-corrected accelerated (BCa) bootstrap with cases resampled (up to {REPLICATES:,} "
     f"replicates, seed {SEED})"
@@ -163,7 +168,8 @@ def _labels(facts: Facts) -> Iterator[str]:
     which = f" ({yes:,} yes, {no:,} no)" if yes is not None and no is not None else ""
     yield (
         f"Answers ({facts.spec.primary}) were compared with labels where there were any: "
-        f"{scores.labelled:,} of {scores.answered:,} answered narratives{which}."
+        f"{scores.labelled:,} of {scores.answered:,} answered narratives{which}"
+        f"{_DESIGNS[facts.label_design] if scores.labelled < scores.answered else ''}."
     )
     if facts.part:
         yield f"Figures: {facts.part[0].lower()}{facts.part[1:]}"

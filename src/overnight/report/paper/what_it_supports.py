@@ -14,6 +14,14 @@ from overnight.report.statistics.estimate import Estimate
 
 _NO_ORDER = "in the order of the data file, which are no random sample of all"
 _AN_ORDER = "in random order, which are a sample of all"
+_DESIGNS = {
+    "unknown": "How they were chosen is not on record: the figures hold for all narratives only if "
+    "the labelled ones are a random sample of them.",
+    "random": "The experiment file says that they are a random sample: then the figures hold for "
+    "all narratives, within their intervals.",
+    "all": "The experiment file says that the data label all narratives: those without a label "
+    "that can be compared may differ.",
+}
 
 
 def what_it_supports(facts: Facts) -> Iterator[Block]:
@@ -90,8 +98,7 @@ def _choice_of_labels(facts: Facts) -> str | None:
         )
     return (
         f"{scores.labelled:,} of {scores.answered:,} answered narratives have a label that can be "
-        "compared. How they were chosen is not on record: the figures hold for all narratives "
-        "only if the labelled ones are a random sample of them."
+        f"compared. {_DESIGNS[facts.label_design]}"
     )
 
 
