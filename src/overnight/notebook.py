@@ -107,6 +107,6 @@ class Results:
 
     def _columns(self) -> dict[str, list[Any]]:
         found = declared(self._experiment, db=self._db)
-        columns = columns_of(found.spec, with_text=self._with_text, kept=found.kept)
+        columns = columns_of(found.spec, with_text=self._with_text, beside=found.beside)
         rows = list(self)
         return {column.name: [column.get(row) for row in rows] for column in columns}

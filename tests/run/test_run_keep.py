@@ -10,7 +10,7 @@ from overnight.commands.results import export, results
 from overnight.commands.resume import Changes, resume
 from overnight.domain.experiment import Status
 from overnight.errors import ConfigError, DataError, UsageError
-from overnight.store.datasets import keep_more
+from overnight.store.kept import keep_more
 
 N = 60
 KEEP = {"keep": ["SiteID", "IncidentYear"]}
@@ -138,7 +138,7 @@ def test_columns_are_added_whole_or_not_at_all(study, server, monkeypatch):
         return keep_more(database, dataset, breaking(), columns)
 
     study.configure(server.url, data=KEEP)
-    monkeypatch.setattr("overnight.store.datasets._KEPT_CHUNK", 7)
+    monkeypatch.setattr("overnight.store.kept._CHUNK", 7)
     monkeypatch.setattr("overnight.ingest.keep.keep_more", broken)
     with pytest.raises(DataError, match="the disk has gone"):
         study.run()

@@ -7,11 +7,12 @@ import sqlite3
 import pytest
 
 from overnight.commands import looks
+from overnight.commands.check import check
 from overnight.commands.compare import compare, disagreements
 from overnight.commands.evaluate import evaluate
 from overnight.commands.prevalence import prevalence
 from overnight.commands.purge import purge
-from overnight.commands.results import metrics, results
+from overnight.commands.results import export, metrics, results
 from overnight.commands.resume import Changes, resume
 from overnight.domain.split import is_drawn
 from overnight.errors import DataError, RefusedError, UsageError
@@ -90,6 +91,17 @@ def test_the_test_part_is_in_none_of_the_figures_before_the_end(done, server, sp
     assert not {one.incident_id for one in found.comparison.differing} & apart
 
 
+def test_exports_say_of_each_row_whether_it_is_set_apart(done, split):
+    (file,) = export(db=done.database, formats=["csv"], out=done.folder).files
+    with file.open(encoding="utf-8-sig") as rows:
+        apart = {row["incident_id"]: row["test_part"] for row in csv.DictReader(rows)}
+    assert {id_ for id_, value in apart.items() if value == "1"} == in_test_part(split)
+    assert set(apart.values()) == {"0", "1"}
+    grown = next(done.folder.glob("exports/*/results.jsonl")).read_text().splitlines()
+    found = {row["incident_id"] for line in grown if (row := json.loads(line))["test_part"]}
+    assert found == in_test_part(split)
+
+
 def test_two_splits_are_both_respected_where_experiments_are_compared(study, server):
     data(study)
     study.configure(server.url, data=COLUMN).run()
@@ -156,6 +168,40 @@ def test_a_misspelled_value_is_said_before_it_leaks_the_test_part(study, server)
     with pytest.raises(DataError, match=r"no narrative has fold = 'tset'.*'train' \(100\)"):
         study.run()
     assert study.value("SELECT count(*) FROM experiments") == 0
+    with pytest.raises(DataError, match="no narrative has fold = 'tset'"):
+        check(study.config, offline=True)
+    study.configure(server.url, data=COLUMN)
+    assert check(study.config, offline=True).census.n_usable == N
+
+
+def test_a_column_of_texts_is_not_repeated_where_its_values_are_said(study, server):
+    data(study)
+    text = (
+        (study.folder / "narratives.csv").read_text().replace(" is invented.", " is invented." * 4)
+    )
+    (study.folder / "narratives.csv").write_text(text)
+    study.configure(server.url, data={"split": {"column": "narrative_text", "test": ["test"]}})
+    with pytest.raises(DataError, match="long texts") as caught:
+        study.run()
+    assert "invented" not in str(caught.value)
+
+
+def test_a_value_among_thousands_is_missed_as_well(study, server):
+    data(study)
+    study.configure(server.url, data={"split": {"column": "incident_id", "test": ["0001", "x"]}})
+    with pytest.raises(DataError, match=r"incident_id = 'x'; there are .* and 55 more"):
+        study.run()
+    study.configure(server.url, data={"split": {"column": "incident_id", "test": ["0001"]}})
+    assert study.run().metrics.overall.n == N - 2
+
+
+def test_a_user_without_a_name_can_look(study, server, monkeypatch):
+    def nobody():
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    data(study)
+    assert study.configure(server.url).run().look.ordinal == 1
 
 
 def test_stored_data_without_the_column_is_no_way_around_the_split(study, server):

@@ -173,7 +173,7 @@ def show_results(
     """Answers, a row each; as JSON with the columns of an export."""
     chosen = itertools.islice(found, limit or None)
     if as_json:
-        columns = columns_of(declared.spec, with_text=with_text, kept=declared.kept)
+        columns = columns_of(declared.spec, with_text=with_text, beside=declared.beside)
         stream_json({column.name: column.get(row) for column in columns} for row in chosen)
         return
     fields = [field.name for field in declared.spec.fields]

@@ -24,6 +24,7 @@ from overnight.report.look_text import first_look_sentence, look_sentences, part
 from overnight.report.metrics import metrics_json
 from overnight.report.plain import evaluation_json
 
+_LONGEST_HEAD = 24
 _GROUPS_A_TABLE = 3  # columns that fit beside each other
 
 
@@ -54,7 +55,7 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
 
 def _show_groups(out: Console, by: Breakdown) -> None:
     """Every figure for each value of a column, a few values beside each other."""
-    named = [("(blank)" if v is None else v, figures) for v, figures in by.groups.items()]
+    named = list(zip(_heads(list(by.groups)), by.groups.values(), strict=True))
     for i in range(0, len(named), _GROUPS_A_TABLE):
         some = dict(named[i : i + _GROUPS_A_TABLE])
         title = f"By {by.column}" + ("" if i == 0 else ", continued")
@@ -65,6 +66,16 @@ def _show_groups(out: Console, by: Breakdown) -> None:
             f"{by.n_narratives:,} narratives: only those with most narratives are shown.",
             style="yellow",
         )
+
+
+def _heads(values: Sequence[str | None]) -> list[str]:
+    """A short head for each value, different for different ones."""
+    heads: list[str] = []
+    for value in values:
+        head = "(blank)" if value is None else " ".join(value.split())
+        head = head if len(head) <= _LONGEST_HEAD else f"{head[: _LONGEST_HEAD - 1]}…"
+        heads.append(f"{head} #{len(heads) + 1}" if head in heads else head)
+    return heads
 
 
 def _metrics_json(found: Evaluated) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from overnight.domain.answer import Unreadable
 from overnight.domain.attempt import Job
 from overnight.domain.narrative import Narrative
 from overnight.domain.outcome import Blame, Fault, Reply
-from overnight.ingest.load import Census, take_census
+from overnight.ingest.keep import census_of
+from overnight.ingest.load import Census
 from overnight.ingest.source import open_source
 from overnight.parse import read_answer
 
@@ -72,7 +73,7 @@ def check(config_file: Path | str, *, db: Path | str | None = None, offline: boo
     values = config.values
     with open_source(values.data, values.data.file) as source:
         with naming_the_line(config):
-            census = take_census(source)
+            census = census_of(source, values.data)
         layout = source.layout
     client = make_client(config, values.answer)
     concurrency = concurrency_of(config, client).fixed

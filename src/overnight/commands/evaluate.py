@@ -16,9 +16,9 @@ from overnight.report.evaluation import evaluate as figures_of
 from overnight.report.metrics import Metrics, measure
 from overnight.report.tally import tallies, tally
 from overnight.store.experiments import counts
-from overnight.store.kept import values_of
+from overnight.store.kept import label_counts_by, values_of
 from overnight.store.parts import Part, covered, develop_part, kept_column, test_part
-from overnight.store.results import iterate_judgements, label_counts, label_counts_by
+from overnight.store.results import iterate_judgements, label_counts
 
 MOST_GROUPS = 20  # values of a column; beyond, the tables are too many to read
 

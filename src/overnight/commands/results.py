@@ -8,19 +8,20 @@ from typing import Literal
 
 from overnight.app import connected, folder_of
 from overnight.commands.looks import look_at
-from overnight.config import declared_answer
+from overnight.config import declared_answer, declared_split
 from overnight.domain.agreement import Verdict
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Counts, Experiment
 from overnight.domain.narrative import LeftOut
 from overnight.domain.result import Result
 from overnight.errors import UsageError
+from overnight.report.columns import Beside
 from overnight.report.export import export as write_files
 from overnight.report.metrics import Metrics, measure
 from overnight.store.database import Database
 from overnight.store.datasets import get_dataset, left_out
 from overnight.store.experiments import counts, find_experiment
-from overnight.store.parts import WHOLE, develop_part
+from overnight.store.parts import WHOLE, develop_part, test_part
 from overnight.store.results import iterate_results, label_counts
 
 Wrong = Literal["fp", "fn", "any"]
@@ -44,6 +45,11 @@ class Opened:
         """The columns of the data file that stand beside its narratives."""
         return get_dataset(self.database, self.experiment.dataset_id).kept
 
+    @property
+    def beside(self) -> Beside:
+        """What makes further columns of an export."""
+        return Beside(self.kept, declared_split(self.experiment.stored_config) is not None)
+
 
 @contextmanager
 def opened(name: str, db: Path | str | None) -> Iterator[Opened]:
@@ -55,16 +61,16 @@ def opened(name: str, db: Path | str | None) -> Iterator[Opened]:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The answer that an experiment asks for, and what is kept of its data file."""
+    """The answer that an experiment asks for, and what stands beside it."""
 
     spec: AnswerSpec
-    kept: tuple[str, ...]
+    beside: Beside
 
 
 def declared(name: str = "latest", *, db: Path | str | None = None) -> Declared:
     """What makes the columns of an experiment's results."""
     with opened(name, db) as it:
-        return Declared(it.spec, it.kept)
+        return Declared(it.spec, it.beside)
 
 
 def results(
@@ -92,6 +98,7 @@ def results(
             with_text=with_text,
             errors_only=errors_only,
             part=develop_part(it.database, it.experiment) if wrong else WHOLE,
+            apart=test_part(it.database, it.experiment),
             wanted=_WRONG[wrong].__contains__ if wrong else None,
         )
 
@@ -151,10 +158,15 @@ def export(
     with opened(name, db) as it:
         key = it.experiment.experiment_key
         rows = iterate_results(
-            it.database, key, it.experiment.dataset_id, it.spec, with_text=with_text
+            it.database,
+            key,
+            it.experiment.dataset_id,
+            it.spec,
+            with_text=with_text,
+            apart=test_part(it.database, it.experiment),
         )
         folder = out or folder_of(it.database, "exports", it.experiment.experiment_id)
         files = write_files(
-            rows, it.spec, folder, formats, with_text=with_text, kept=it.kept, on_rows=on_rows
+            rows, it.spec, folder, formats, with_text=with_text, beside=it.beside, on_rows=on_rows
         )
         return Exported(files, counts(it.database, it.experiment))

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,9 @@ from overnight.config.expand import Secrets, Unset, expand
 from overnight.config.models import ExperimentFile, OutputSection, SplitSection, answer_spec
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.split import Split
-from overnight.errors import ConfigError, UnknownColumn
+from overnight.errors import ConfigError
 
-_SECTIONS = "an experiment file has the sections experiment, model, prompt, data and run"
+SECTIONS = "an experiment file has the sections experiment, model, prompt, data and run"
 _PROMPT_FILES = {"system_prompt_file": "system_prompt", "user_template_file": "user_template"}
 _PASSWORD = re.compile(r"\w+://[^/@]*:(?!\$\{)[^/@]+@")
 _SECRET = re.compile(r"auth|cookie|key|secret|token", re.IGNORECASE)
@@ -73,7 +73,7 @@ def load_config(file: Path | str, environ: Mapping[str, str] | None = None) -> C
     """Read an experiment file. Raises ConfigError naming file, line and field."""
     file = Path(file)
     base = file.resolve().parent
-    tree = read_document(file, _SECTIONS)
+    tree = read_document(file, SECTIONS)
     stored = _plain(tree, tree, file)
     _refuse_written_keys(stored, tree, file)
     _inline_prompts(stored, tree, file, os.environ if environ is None else environ)
@@ -119,30 +119,6 @@ def resolve_path(name: str | Path, base: Path) -> Path:
     if path.is_absolute() or _exists(base / path) or not _exists(path):
         return (base / path).absolute()
     return path.absolute()
-
-
-@contextlib.contextmanager
-def naming_the_line(config: Config) -> Iterator[None]:
-    """An unknown column is said with the line of the experiment file that names it."""
-    try:
-        yield
-    except UnknownColumn as error:
-        if error.field in ("data.keep", "data.split.column"):
-            raise _blamed(config, error) from None
-        raise
-
-
-def _blamed(config: Config, error: UnknownColumn) -> ConfigError:
-    """The same error, with the line of the experiment file that names the column."""
-    file, line = config.file, None
-    path: YamlPath = tuple(error.field.split("."))
-    if file is not None and file.is_file():
-        tree = read_document(file, _SECTIONS)
-        written = tree.get("data", {}).get("keep") if error.field == "data.keep" else None
-        if isinstance(written, list) and error.name in written:
-            path = (*path, written.index(error.name))
-        line = line_of(tree, path)
-    return ConfigError(str(error), file=file or "stored configuration", line=line)
 
 
 def _exists(path: Path) -> bool:

@@ -6,14 +6,16 @@ from itertools import islice
 from overnight.config import DataSection
 from overnight.domain.narrative import SourceNarrative
 from overnight.errors import DataError
+from overnight.ingest.load import Census, take_census
 from overnight.ingest.source import Source, open_source
 from overnight.store.database import Database
-from overnight.store.datasets import Dataset, keep_more, stored_narratives
-from overnight.store.kept import values_of
+from overnight.store.datasets import Dataset, stored_narratives
+from overnight.store.kept import Values, absent_values, keep_more, values_of
 from overnight.store.parts import kept_column
 
 _CHUNK = 500  # narratives that are looked up at once
-_SHOWN = 5  # values, in a message
+_SHOWN = 5  # values, in a message ...
+_LONGEST = 40  # ... and characters of one
 
 
 def missing_columns(dataset: Dataset, data: DataSection) -> list[str]:
@@ -75,8 +77,33 @@ def refuse_empty_test_part(database: Database, dataset: Dataset, data: DataSecti
     column = kept_column(dataset.kept, rule.column)
     if column is None:
         return
-    found = values_of(database, dataset.dataset_id, column)
-    absent = [value for value in rule.values if value not in {v.value for v in found.values}]
-    if absent and found.n_more == 0:
-        there = ", ".join(f"{v.value!r} ({v.n:,})" for v in found.values[:_SHOWN])
-        raise DataError(f"data.split: no narrative has {column} = {absent[0]!r}; there are {there}")
+    absent = absent_values(database, dataset.dataset_id, column, rule.values)
+    if absent:
+        there = _shown(values_of(database, dataset.dataset_id, column, most=_SHOWN))
+        raise DataError(f"data.split: no narrative has {column} = {absent[0]!r}; {there}")
+
+
+def census_of(source: Source, data: DataSection) -> Census:
+    """What loading a file would give; raises what `refuse_empty_test_part` would raise then."""
+    rule = data.split.rule if data.split else None
+    column = rule.column and kept_column(source.kept, rule.column) if rule else None
+    absent = dict.fromkeys(rule.values if rule and column else ())
+
+    def see(row: SourceNarrative) -> None:
+        absent.pop((row.kept or {}).get(column or "", ""), None)
+
+    census = take_census(source, see)
+    if absent:
+        raise DataError(f"data.split: no narrative has {column} = {next(iter(absent))!r}")
+    return census
+
+
+def _shown(found: Values) -> str:
+    """A few short values; what is long may be a narrative, and is not repeated."""
+    known = [one for one in found.values if one.value is not None]
+    if any(len(one.value or "") > _LONGEST for one in known):
+        return "its values are long texts: is it the column that is meant?"
+    if not known:
+        return "it is blank everywhere"
+    more = f", and {found.n_more:,} more" if found.n_more else ""
+    return "there are " + ", ".join(f"{one.value!r} ({one.n:,})" for one in known) + more

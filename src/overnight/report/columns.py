@@ -26,6 +26,16 @@ class Column:
     of: ItemType = "string"  # items of a list
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What an experiment has beside its answers: kept columns, and whether a part is set apart."""
+
+    kept: Sequence[str] = ()
+    split: bool = False
+
+
+NOTHING = Beside()
+
 _as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 # What every export begins and ends with; the fields of the answer stand in between.
@@ -49,16 +59,14 @@ _AFTER: tuple[tuple[str, Kind], ...] = (
     ("completion_tokens", "integer"),
 )
 _TEXTS = {"narrative_text": "text", "raw_response": "raw_reply"}
-_FIXED = frozenset(name for name, _ in (*_BEFORE, *_AFTER)) | _TEXTS.keys()
+_TEST_PART = "test_part"
+_FIXED = frozenset(name for name, _ in (*_BEFORE, *_AFTER)) | _TEXTS.keys() | {_TEST_PART}
 
 
 def columns_of(
-    spec: AnswerSpec, *, with_text: bool = False, kept: Sequence[str] = ()
+    spec: AnswerSpec, *, with_text: bool = False, beside: Beside = NOTHING
 ) -> tuple[Column, ...]:
-    """The columns in order; those with narrative and raw reply only on request.
-
-    `kept` columns of the data file stand behind the others.
-    """
+    """The columns in order; those with narrative and raw reply only on request."""
     names = answer_names(spec)
     return (
         *(_fixed(name, kind) for name, kind in _BEFORE),
@@ -69,8 +77,9 @@ def columns_of(
         *(_fixed(name, kind) for name, kind in _AFTER),
         *(
             Column(shown, "string", _kept(name))
-            for name, shown in kept_names(kept, names.values()).items()
+            for name, shown in kept_names(beside.kept, names.values()).items()
         ),
+        *((_fixed(_TEST_PART, "boolean"),) if beside.split else ()),
         *(_fixed(name, "string", source) for name, source in _TEXTS.items() if with_text),
     )
 

@@ -6,12 +6,12 @@ Whoever wrote it knows its size; a file that is not as it was left is written an
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.result import Result
-from overnight.report.columns import columns_of
+from overnight.report.columns import NOTHING, Beside, columns_of
 from overnight.report.json_writer import json_line
 from overnight.report.staging import staging
 
@@ -23,10 +23,10 @@ class GrowingFile:
     """`results.jsonl` in the order of commits. `pages` reads results behind a point."""
 
     def __init__(
-        self, file: Path, spec: AnswerSpec, pages: Pages, kept: Sequence[str] = ()
+        self, file: Path, spec: AnswerSpec, pages: Pages, beside: Beside = NOTHING
     ) -> None:
         self.file = file
-        self._columns = columns_of(spec, kept=kept)
+        self._columns = columns_of(spec, beside=beside)
         self._names = [column.name for column in self._columns]
         self._pages = pages
         self._after = 0

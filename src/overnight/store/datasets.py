@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -18,11 +17,7 @@ _ADD = """
                             manual_flag_ind, manual_flag, text_sha256, narrative_text, kept)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (dataset_id, incident_id, narrative_type) DO NOTHING"""
-_KEEP = """
-    UPDATE narratives SET kept = nullif(json_patch(coalesce(kept, '{}'), ?), '{}')
-    WHERE dataset_id = ? AND row_num = ?"""
 _DROP_CHUNK = 5000
-_KEPT_CHUNK = 5000
 FROM_R = "R"  # the layout of a dataset that the earlier R implementation had loaded
 
 
@@ -194,11 +189,12 @@ def _narrative_row(dataset_id: int, row_num: int, row: SourceNarrative) -> tuple
         None if case_gold is None else int(case_gold),
         text_digest(row.text),
         row.text,
-        _kept_json(row),
+        kept_json(row),
     )
 
 
-def _kept_json(row: SourceNarrative) -> str | None:
+def kept_json(row: SourceNarrative) -> str | None:
+    """What is kept beside a narrative; None where nothing is."""
     if not row.kept:
         return None
     return json.dumps(row.kept, ensure_ascii=False, separators=(",", ":"))
@@ -269,37 +265,16 @@ def finish_dataset(
             {
                 "now": as_text(now),
                 "odd": json.dumps(dict(odd_labels)),
-                "kept": _names_json(kept),
+                "kept": names_json(kept),
                 "id": dataset_id,
             },
         )
     return get_dataset(database, dataset_id)
 
 
-def _names_json(kept: Sequence[str]) -> str | None:
+def names_json(kept: Sequence[str]) -> str | None:
+    """Names of kept columns as they are stored."""
     return json.dumps(list(kept), ensure_ascii=False) if kept else None
-
-
-def keep_more(
-    database: Database,
-    dataset: Dataset,
-    rows: Iterable[tuple[int, SourceNarrative]],
-    columns: Sequence[str],
-) -> Dataset:
-    """Put further columns of the data file beside its narratives, all of them or none.
-
-    `rows` are (row_num, the narrative as the file has it). Nothing else of a narrative changes.
-    """
-    kept = list(dict.fromkeys([*dataset.kept, *columns]))
-    with database.write() as connection:
-        numbered = ((_kept_json(row) or "{}", dataset.dataset_id, at) for at, row in rows)
-        while chunk := list(islice(numbered, _KEPT_CHUNK)):
-            connection.exec_driver_sql(_KEEP, chunk)
-        connection.execute(
-            text("UPDATE datasets SET kept_json = :kept WHERE dataset_id = :id"),
-            {"kept": _names_json(kept), "id": dataset.dataset_id},
-        )
-    return get_dataset(database, dataset.dataset_id)
 
 
 def left_out(database: Database, dataset_id: int) -> Iterator[LeftOut]:

@@ -7,6 +7,7 @@ They hold digests alone.
 import getpass
 import hashlib
 import json
+import os
 import socket
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -111,7 +112,7 @@ def add_look(
             "n": labels.n,
             "experiment": experiment.experiment_id,
             "at": as_text(now),
-            "by": f"{getpass.getuser()}@{socket.gethostname()}",
+            "by": f"{_user()}@{socket.gethostname()}",
         },
     )
 
@@ -140,6 +141,14 @@ def find_look(database: Database, experiment: Experiment, labels: Labels) -> Loo
         first_experiment=first_experiment,
         seen_before=int(seen),
     )
+
+
+def _user() -> str:
+    """Who looks; a number where the machine knows no name (in some containers)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _split_json(split: Split | None) -> str | None:

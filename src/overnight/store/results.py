@@ -23,7 +23,7 @@ _PAGE_SIZE = 1000
 _COLUMNS = """
            n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.output_json,
            r.primary_value, r.error_category, r.error_message, r.repaired, r.attempt_count,
-           r.response_sec, r.processed_at, r.prompt_tokens, r.completion_tokens, n.kept"""
+           r.response_sec, r.processed_at, r.prompt_tokens, r.completion_tokens, n.kept, {apart}"""
 _PAGE = f"""
     SELECT {_COLUMNS},
            {{text}}, {{raw}}
@@ -50,16 +50,18 @@ def iterate_results(
     with_text: bool = False,
     errors_only: bool = False,
     part: Part = WHOLE,
+    apart: Part | None = None,
     wanted: Callable[[Verdict], bool] | None = None,
 ) -> Iterator[Result]:
     """Every result in dataset order; a page per transaction, so memory stays flat.
 
-    Only of a `part`, where one is given; with `wanted`, only answers of which their label says
-    something that is wanted.
+    Only of a `part`, where one is given; each says whether it is `apart`. With `wanted`, only
+    answers of which their label says something that is wanted.
     """
     query = text(
         _PAGE.format(
             part=part.sql,
+            apart=_sql(apart),
             only="AND r.error_category IS NOT NULL" if errors_only else "",
             text="n.narrative_text" if with_text else "NULL",
             raw="r.raw_response" if with_text else "NULL",
@@ -72,6 +74,7 @@ def iterate_results(
                 query,
                 {
                     **part.values,
+                    **(apart.values if apart else {}),
                     "experiment": experiment_key,
                     "dataset": dataset_id,
                     "after": after,
@@ -88,6 +91,10 @@ def iterate_results(
         after = rows[-1][0]
 
 
+def _sql(apart: Part | None) -> str:
+    return "NULL" if apart is None else f"({apart.sql})"
+
+
 @dataclass(frozen=True, slots=True)
 class NewResults:
     """Results in the order of their commits, and where those that follow begin."""
@@ -98,7 +105,12 @@ class NewResults:
 
 
 def new_results(
-    database: Database, experiment_key: int, spec: AnswerSpec, *, after: int
+    database: Database,
+    experiment_key: int,
+    spec: AnswerSpec,
+    *,
+    after: int,
+    apart: Part | None = None,
 ) -> NewResults:
     """A page of the results that were committed since `after` (0: all).
 
@@ -108,7 +120,13 @@ def new_results(
         newest = connection.execute(text("SELECT coalesce(max(result_id), 0) FROM results"))
         last = int(newest.scalar_one())
         rows = connection.execute(
-            text(_NEW), {"experiment": experiment_key, "after": after, "size": _PAGE_SIZE}
+            text(_NEW.format(apart=_sql(apart))),
+            {
+                **(apart.values if apart else {}),
+                "experiment": experiment_key,
+                "after": after,
+                "size": _PAGE_SIZE,
+            },
         ).all()
     full = len(rows) == _PAGE_SIZE
     return NewResults(
@@ -206,8 +224,9 @@ def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database 
         prompt_tokens=row[13],
         completion_tokens=row[14],
         kept=json.loads(row[15]) if row[15] else None,
-        text=row[16],
-        raw_reply=row[17],
+        test_part=None if row[16] is None else bool(row[16]),
+        text=row[17],
+        raw_reply=row[18],
     )
 
 
@@ -293,43 +312,14 @@ def label_counts(
             values,
         ).all()
     return ExperimentCounts(
-        by_label=tuple(LabelCount(*row) for row in rows), repairs=_repairs(repaired)
+        by_label=tuple(LabelCount(*row) for row in rows), repairs=repairs_of(repaired)
     )
 
 
-def _repairs(repaired: Iterable[Sequence[Any]]) -> dict[str, int]:
+def repairs_of(repaired: Iterable[Sequence[Any]]) -> dict[str, int]:
     """How many results needed each repair; one may have needed several."""
     repairs: dict[str, int] = {}
     for names, n in repaired:
         for name in names.split(", "):
             repairs[name] = repairs.get(name, 0) + n
     return dict(sorted(repairs.items()))
-
-
-def label_counts_by(
-    database: Database, experiment_key: int, part: Part, column: str, values: Sequence[str | None]
-) -> dict[str | None, ExperimentCounts]:
-    """`label_counts` for each of some values of a kept column; None is a blank one."""
-    query = text(
-        "SELECT json_extract(n.kept, :column_path) AS value, n.narrative_type, n.label,"
-        " r.primary_value, r.error_category, count(*), r.repaired"
-        " FROM results r JOIN narratives n ON n.narrative_id = r.narrative_id"
-        f" WHERE r.experiment_key = :key AND {part.sql} AND"
-        " (value IS NULL OR value IN (SELECT j.value FROM json_each(:column_values) j))"
-        " GROUP BY 1, 2, 3, 4, 5, 7 ORDER BY 1, 2, 3, 4, 5, 7"
-    )
-    asked = {
-        **part.values,
-        "key": experiment_key,
-        "column_path": path_of(column),
-        "column_values": json.dumps([value for value in values if value is not None]),
-    }
-    with database.read() as connection:
-        rows = connection.execute(query, asked).all()
-    return {
-        value: ExperimentCounts(
-            by_label=tuple(LabelCount(*row[1:6]) for row in rows if row[0] == value),
-            repairs=_repairs((row[6], row[5]) for row in rows if row[0] == value and row[6]),
-        )
-        for value in values
-    }
