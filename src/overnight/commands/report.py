@@ -27,9 +27,8 @@ from overnight.store.course import (
     result_totals,
     results_over_time,
 )
-from overnight.store.kept import values_of
+from overnight.store.kept import label_counts_by, values_of
 from overnight.store.parts import Part, develop_part
-from overnight.store.results import label_counts_by
 from overnight.views import view_status
 
 Format = Literal["html", "md"]
