@@ -180,6 +180,7 @@ def wire(session: Session, client: Client, concurrency: Bounds, emit: Handler) -
         experiment.dataset_id,
         last=experiment.n_total if session.workload.remaining else 0,
         errors=session.workload.errors,
+        order=experiment.order,
     )
     flow = Flow(
         concurrency.most,

@@ -4,6 +4,7 @@ OvernightError
 ├── UsageError            change what was typed or written, then try again   (exit 2)
 │   ├── ConfigError       ... in the experiment file
 │   ├── DataError         ... in the data file
+│   │   └── UnknownColumn ... that has no column of a name in the experiment file
 │   └── MissingExtra      ... by installing an extra
 ├── RefusedError          nothing was changed; another command is needed     (exit 3)
 │   ├── UnknownExperiment ... the id names no experiment
@@ -46,6 +47,14 @@ class ConfigError(UsageError):
 
 class DataError(UsageError):
     """The data file cannot be read as the experiment file says."""
+
+
+class UnknownColumn(DataError):
+    """The data file has no column of this name; `field` and `name` say where it is written."""
+
+    def __init__(self, where: str, field: str, name: str, nearest: str) -> None:
+        super().__init__(f"{where}: {field} names {name!r}, {nearest}")
+        self.field, self.name = field, name
 
 
 class MissingExtra(UsageError):

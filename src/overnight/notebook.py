@@ -106,6 +106,7 @@ class Results:
         return pl.DataFrame(self._columns(), infer_schema_length=None)
 
     def _columns(self) -> dict[str, list[Any]]:
-        columns = columns_of(declared(self._experiment, db=self._db), with_text=self._with_text)
+        found = declared(self._experiment, db=self._db)
+        columns = columns_of(found.spec, with_text=self._with_text, beside=found.beside)
         rows = list(self)
         return {column.name: [column.get(row) for row in rows] for column in columns}

@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from overnight.domain.attempt import Job
+from overnight.domain.order import RandomOrder
 from overnight.store.database import Database
-from overnight.store.remaining import jobs_of, remaining_page
+from overnight.store.remaining import jobs_of, remaining_among, remaining_page
 
 PAGE_SIZE = 256
 
 
 @dataclass(slots=True)
 class Plan:
-    """Narratives without a result, in file order, then errors to be asked again.
+    """Narratives without a result, in file order or that of `order`, then errors to be asked again.
 
-    Each narrative is handed out once. `last` is the greatest `row_num` that is to be done, 0 for
-    errors alone; `errors` are ids of narratives.
+    Each narrative is handed out once. `last` is the last position in that order (in file order:
+    the greatest `row_num`) that is to be done, 0 for errors alone; `errors` are ids of narratives.
     """
 
     database: Database
@@ -24,6 +25,7 @@ class Plan:
     dataset_id: int
     last: int
     errors: Sequence[int] = ()
+    order: RandomOrder | None = None
     _after: int = 0
     _errors_done: int = field(default=0)
 
@@ -35,6 +37,20 @@ class Plan:
         return self._remaining() or self._error_rows()
 
     def _remaining(self) -> list[Job]:
+        return self._in_file_order() if self.order is None else self._in_random_order(self.order)
+
+    def _in_random_order(self, order: RandomOrder) -> list[Job]:
+        """The next page that is not all done; positions are walked by pages, not looked up."""
+        page: list[Job] = []
+        while not page and self._after < self.last:
+            positions = range(self._after + 1, min(self._after + PAGE_SIZE, self.last) + 1)
+            rows = [order.row_at(position) for position in positions]
+            with self.database.read() as connection:
+                page = remaining_among(connection, self.experiment_key, self.dataset_id, rows)
+            self._after = positions[-1]
+        return page
+
+    def _in_file_order(self) -> list[Job]:
         if self._after >= self.last:
             return []
         with self.database.read() as connection:

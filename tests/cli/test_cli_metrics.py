@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from overnight.report.look_text import ordinal
+
 
 def test_metrics_shows_figures_with_three_decimals_and_what_the_brackets_mean(overnight, done):
     said = overnight("metrics")
@@ -44,4 +46,82 @@ def test_metrics_of_an_experiment_that_has_only_begun(overnight, study, server, 
     assert (
         "measured (answered, labelled)    4" in said.out.replace("  " * 6, "    ")
         or "4" in said.out
+    )
+
+
+@pytest.fixture
+def split(overnight, study, server, monkeypatch):
+    """A completed study that sets a part apart and keeps its types as a column."""
+    monkeypatch.chdir(study.folder)
+    data = {"keep": ["narrative_type"], "split": {"test": 0.3}}
+    study.data(60).configure(server.url, data=data)
+    study.said = overnight("run", "study.yaml")
+    return study
+
+
+def test_the_end_of_a_run_says_what_is_set_apart_and_how_often_labels_were_seen(overnight, split):
+    assert "Without the test part (30% of the cases, drawn with seed 0)" in split.said.out
+    assert "First configuration measured on these labels" in split.said.out
+    said = overnight("metrics")
+    assert "Without the test part" in said.out
+    assert "First configuration measured on these labels" in said.out
+
+
+@pytest.mark.usefixtures("split")
+def test_the_final_figures_say_whether_this_is_the_first_look(overnight):
+    first, second = overnight("metrics", "--final"), overnight("metrics", "--final")
+    assert "The test part alone" in first.out
+    assert "The first look at the test part" in first.out
+    assert "NO LONGER A FIRST LOOK" in second.out
+    assert "first looked at on" in second.out
+    found = json.loads(overnight("metrics", "--final", "--json").out)
+    assert found["part"] == "test"
+    assert found["split"]["share"] == 0.3
+    assert found["look"]["is_first_look"] is False
+    assert found["look"]["ordinal"] == 1
+
+
+@pytest.mark.usefixtures("split")
+def test_metrics_by_a_column_show_every_figure_with_its_interval(overnight):
+    said = overnight("metrics", "--by", "narrative_type")
+    table = said.out[said.out.index("By narrative_type") :]
+    assert "cme" in table
+    assert "accuracy" in table
+    assert "[" in table
+    groups = json.loads(overnight("metrics", "--by", "narrative_type", "--json").out)["by"]
+    assert {group["value"] for group in groups["groups"]} == {"cme", "le"}
+    accuracy = groups["groups"][0]["evaluation"]["overall"]["figures"]["accuracy"]
+    assert accuracy["low"] < accuracy["value"] <= accuracy["high"]
+
+
+@pytest.mark.usefixtures("split")
+def test_an_unknown_column_is_one_sentence(overnight):
+    said = overnight("metrics", "--by", "narrative_tpye")
+    assert said.code == 2
+    assert "did you mean narrative_type" in said.err
+    assert said.out == ""
+
+
+@pytest.mark.usefixtures("done")
+def test_final_without_a_test_part_is_one_sentence(overnight):
+    said = overnight("metrics", "--final")
+    assert said.code == 2
+    assert "data.split" in said.err
+
+
+@pytest.mark.usefixtures("split")
+def test_check_says_the_order_what_is_kept_and_what_is_set_apart(overnight, study, server):
+    study.configure(
+        server.url,
+        data={"keep": ["narrative_type"], "split": {"test": 0.3}},
+        run={"order": "random", "max_narratives": 9},
+    )
+    said = overnight("check", "study.yaml", "--offline")
+    assert "9 in a random order" in said.out
+    assert "30% of the cases, drawn with seed 0" in said.out
+
+
+def test_a_number_is_said_as_people_say_it():
+    assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111)] == (
+        ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th"]
     )

@@ -249,7 +249,7 @@ def test_calls_for_another_dataset_are_named(done):
     write(
         done,
         "INSERT INTO datasets SELECT 2, 'sha256:x', mapping_json, data_source, layout, loaded_at,"
-        " 1, 0, '{}' FROM datasets",
+        " 1, 0, '{}', NULL FROM datasets",
     )
     write(
         done,

@@ -50,7 +50,7 @@ def _command(folder: str, words: dict[str, object]) -> None:
 class RunWorld:
     """A study of `n` narratives over a scripted server, and what happened to it."""
 
-    def __init__(self, folder: Path, n: int, limit: int) -> None:
+    def __init__(self, folder: Path, n: int, limit: int, order: str = "file") -> None:
         self.folder, self.database = folder, folder / "overnight.db"
         self.texts = [
             f"Case {i} is invented." + " A partner was there." * (i % 3 == 0) for i in range(n)
@@ -67,8 +67,9 @@ class RunWorld:
             "experiment": {"name": "study"},
             "model": {"name": "scripted", "api_url": self.server.url},
             "data": {"file": "narratives.csv"},
-            "run": {"seed": 1, "concurrency": CONCURRENCY, "max_narratives": limit},
+            "run": {"seed": 1, "concurrency": CONCURRENCY, "order": order},
         }
+        config["run"]["max_narratives"] = limit
         (folder / "study.yaml").write_text(json.dumps(config))
 
     def close(self) -> None:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from run_world import AHEAD, CONCURRENCY, RunWorld
 
+from overnight.domain.order import RandomOrder
+
 N = 40
 CALLS = st.integers(1, 25)
 
@@ -15,13 +17,21 @@ CALLS = st.integers(1, 25)
 class Study(RuleBasedStateMachine):
     """Start, crash, resume, cancel, steal, edit, save anew, raise the limit."""
 
-    @initialize(limit=st.integers(10, N))
-    def begin(self, limit):
+    @initialize(limit=st.integers(10, N), order=st.sampled_from(["file", "random"]))
+    def begin(self, limit, order):
         self.folder = tempfile.TemporaryDirectory()
-        self.world = RunWorld(Path(self.folder.name), N, limit)
+        self.world = RunWorld(Path(self.folder.name), N, limit, order)
+        self.order = RandomOrder(1, N) if order == "random" else None
         self.limit = limit
         self.safe: dict[str, tuple] = {}
         self.n_rough_ends = 0
+
+    @property
+    def covered(self) -> set[str]:
+        """The narratives that the limit covers."""
+        positions = range(1, self.limit + 1)
+        rows = map(self.order.row_at, positions) if self.order else positions
+        return {f"{row - 1:04d}" for row in rows}
 
     @property
     def changed(self) -> bool:
@@ -115,6 +125,7 @@ class Study(RuleBasedStateMachine):
     def what_was_committed_stays_and_is_right(self):
         results = self.world.results()
         assert self.safe.items() <= results.items()
+        assert results.keys() <= self.covered
         self.safe = results
         for incident_id, row in results.items():
             assert row[4] == self.world.expected(incident_id)
@@ -143,11 +154,12 @@ class Study(RuleBasedStateMachine):
         assert len(self.world.rows("SELECT 1 FROM datasets WHERE loaded_at IS NOT NULL")) <= 1
         for key, total in experiments:
             remaining = self.world.rows(
-                f"SELECT count(*) FROM narratives n WHERE row_num <= {total} AND NOT EXISTS ("
+                f"SELECT incident_id FROM narratives n WHERE NOT EXISTS ("
                 f" SELECT 1 FROM results r WHERE r.narrative_id = n.narrative_id"
                 f" AND r.experiment_key = {key})"
-            )[0][0]
-            assert len(self.world.results()) + remaining == total == self.limit
+            )
+            remaining = self.covered & {incident_id for (incident_id,) in remaining}
+            assert len(self.world.results()) + len(remaining) == total == self.limit
 
     def teardown(self):
         if hasattr(self, "world"):

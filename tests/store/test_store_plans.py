@@ -7,9 +7,12 @@ from sqlalchemy import event
 from store_world import UNREADABLE, World, answered, ended
 
 from overnight.domain.answer import DEFAULT_ANSWER
+from overnight.domain.split import Split
 from overnight.store.database import open_database
 from overnight.store.experiments import counts, find_experiment, get_experiment
 from overnight.store.ledger import close_lost
+from overnight.store.parts import Part, set_apart
+from overnight.store.remaining import remaining_among
 from overnight.store.results import iterate_judgements, iterate_results, label_counts
 from overnight.store.summary import summarize, token_sums
 
@@ -73,14 +76,38 @@ def lost(world: World) -> None:
         close_lost(connection, world.key)
 
 
+def among(world: World) -> None:
+    with world.database.read() as connection:
+        rows = range(N, 0, -5)
+        remaining_among(connection, world.key, world.dataset_id, rows)
+
+
+APART = Part(*set_apart(Split("fold", ("test",)), ["fold"]))
+
+
 QUERIES: dict[str, tuple[Callable[[World], object], list[str]]] = {
     "what remains": (
         lambda w: w.remaining(w.key, w.dataset_id),
         [
             "n USING INDEX ix_narratives_order (dataset_id=? AND row_num>? AND row_num<?)",
             "r USING COVERING INDEX uq_result_per_exp_narrative (experiment_key=? AND narrative_id",
-            "a USING INDEX ix_attempts_unanswered (experiment_key=? AND narrative_id>? AND",
+            "a USING INDEX ix_attempts_unanswered (experiment_key=? AND narrative_id=?)",
             "attempts USING INTEGER PRIMARY KEY",
+        ],
+    ),
+    "what remains, in a random order": (
+        among,
+        [
+            "n USING INDEX ix_narratives_order (dataset_id=? AND row_num=?)",
+            "r USING COVERING INDEX uq_result_per_exp_narrative (experiment_key=? AND narrative_id",
+            "a USING INDEX ix_attempts_unanswered (experiment_key=? AND narrative_id=?)",
+        ],
+    ),
+    "judgements of what is not set apart": (
+        lambda w: list(iterate_judgements(w.database, get_experiment(w.database, w.key), APART)),
+        [
+            "n USING INDEX uq_source_narrative (dataset_id=? AND (incident_id,narrative_type)>",
+            "m USING INDEX uq_source_narrative (dataset_id=? AND incident_id=?)",
         ],
     ),
     "metrics": (
@@ -144,7 +171,9 @@ def test_a_hot_query_uses_its_indexes(seeded, name):
 
 def test_finding_an_experiment_reads_no_results(seeded):
     for plan in plans(seeded, lambda: find_experiment(seeded.database, "latest")):
-        assert all("experiments" in step for step in plan)
+        assert all(
+            "experiments" in step or step.startswith(("SEARCH d ", "CORRELATED")) for step in plan
+        )
 
 
 @pytest.mark.parametrize(

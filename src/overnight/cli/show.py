@@ -20,8 +20,7 @@ from overnight.cli.screen import (
     stream_json,
     table,
 )
-from overnight.commands.results import Exported
-from overnight.domain.answer import AnswerSpec
+from overnight.commands.results import Declared, Exported
 from overnight.domain.narrative import LeftOut
 from overnight.domain.result import Result
 from overnight.report.columns import columns_of
@@ -169,15 +168,15 @@ def _status_json(status: StatusView) -> dict[str, Any]:
 
 
 def show_results(
-    found: Iterable[Result], spec: AnswerSpec, *, limit: int, with_text: bool, as_json: bool
+    found: Iterable[Result], declared: Declared, *, limit: int, with_text: bool, as_json: bool
 ) -> None:
     """Answers, a row each; as JSON with the columns of an export."""
     chosen = itertools.islice(found, limit or None)
     if as_json:
-        columns = columns_of(spec, with_text=with_text)
+        columns = columns_of(declared.spec, with_text=with_text, beside=declared.beside)
         stream_json({column.name: column.get(row) for column in columns} for row in chosen)
         return
-    fields = [field.name for field in spec.fields]
+    fields = [field.name for field in declared.spec.fields]
     rows = [["row", "incident", "type", "label", *fields, "right", "error"]]
     texts = []
     for result in chosen:

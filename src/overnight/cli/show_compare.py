@@ -7,11 +7,12 @@ from typing import Any
 from rich.console import Console
 
 from overnight.cli.screen import console, show_json, table
-from overnight.cli.show_metrics import show_section
+from overnight.cli.show_metrics import look_json, show_section
 from overnight.commands.compare import Compared, Side, Versus
 from overnight.commands.prevalence import Estimated
 from overnight.report.comparison import Comparison, Differing
 from overnight.report.evaluation_table import agreement_rows, figure_rows, p_value, shown
+from overnight.report.look_text import look_sentences, part_sentence
 from overnight.report.metrics import metrics_json
 from overnight.report.plain import evaluation_json, plain
 from overnight.report.shares import ASSUMES, CLAIMS, TITLES, caution, shares_json, shares_table
@@ -39,6 +40,8 @@ def show_comparison(found: Compared, *, as_json: bool) -> None:
     else:
         out.print("They were told the same.")
     show_section(out, "Figures", [head, *_figures(found.sides)])
+    for side in found.sides:
+        _show_labels(out, side)
     for pair in found.pairs:
         _show_versus(out, pair)
     out.print(
@@ -47,6 +50,15 @@ def show_comparison(found: Compared, *, as_json: bool) -> None:
         "difference does not.",
         style="dim",
     )
+
+
+def _show_labels(out: Console, side: Side) -> None:
+    """What the figures of one side leave out, and how often their labels were looked at."""
+    said = [part_sentence("develop", side.split), *look_sentences(side.looked.look)]
+    if side.looked.uncounted:
+        said.append(f"This look at the labels could not be counted: {side.looked.uncounted}.")
+    for sentence in filter(None, said):
+        out.print(f"{_name(side)}: {sentence}", style="yellow", soft_wrap=True)
 
 
 def _name(side: Side) -> str:
@@ -140,6 +152,7 @@ def _side_json(side: Side) -> dict[str, Any]:
         "experiment_id": side.experiment.experiment_id,
         "experiment_name": side.experiment.name,
         "status": side.experiment.status,
+        "look": look_json(side.looked),
         **metrics_json(side.metrics),
         "evaluation": evaluation_json(side.evaluation),
     }
@@ -174,8 +187,8 @@ def show_shares(found: Estimated, *, by_type: bool, as_json: bool) -> None:
     out.print(experiment.name, style="bold")
     if c.remaining:
         out.print(
-            f"So far: {c.completed:,} of {c.total:,} have a result, the first ones of the file: "
-            "no random part of it.",
+            f"So far: {c.completed:,} of {c.total:,} have a result, the first ones "
+            + ("of a random order." if experiment.order else "of the file: no random part of it."),
             style="yellow",
         )
     what = "yes" if found.shares.of is None else found.shares.of
@@ -186,6 +199,8 @@ def show_shares(found: Estimated, *, by_type: bool, as_json: bool) -> None:
     for name, title in TITLES.items():
         out.print(f"{title}: {ASSUMES[name]}")
     out.print(f"\n{CLAIMS[found.shares.labels]}", style="yellow")
+    if found.split is not None:
+        out.print(f"The labels of the test part ({found.split}) are not used.", style="yellow")
     few = caution(found.shares.overall)
     if few:
         out.print(few, style="yellow")

@@ -1,47 +1,125 @@
 """The figures of an experiment, for people and for programs."""
 
+import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 
 from overnight.cli.screen import console, show_json, table
-from overnight.commands.evaluate import Evaluated
+from overnight.commands.evaluate import Breakdown, Evaluated
+from overnight.commands.looks import Looked
 from overnight.report.evaluation import Evaluation
 from overnight.report.evaluation_table import (
     bounds_table,
     cases_table,
     classes_table,
+    groups_table,
     narratives_table,
     number,
     reliability_table,
     sources_table,
 )
+from overnight.report.look_text import first_look_sentence, look_sentences, part_sentence
 from overnight.report.metrics import metrics_json
 from overnight.report.plain import evaluation_json
+
+_LONGEST_HEAD = 24
+_GROUPS_A_TABLE = 3  # columns that fit beside each other
 
 
 def show_metrics(found: Evaluated, *, as_json: bool) -> None:
     """The figures of one experiment."""
     c, experiment = found.counts, found.experiment
     if as_json:
-        show_json(
-            {
-                "experiment_id": experiment.experiment_id,
-                "experiment_name": experiment.name,
-                "status": experiment.status,
-                "total": c.total,
-                "remaining": c.remaining,
-                **metrics_json(found.metrics),
-                "evaluation": evaluation_json(found.evaluation),
-            }
-        )
+        show_json(_metrics_json(found))
         return
     out = console()
     out.print(experiment.name, style="bold")
     if c.remaining:
         out.print(f"So far: {c.completed:,} of {c.total:,} have a result.", style="yellow")
+    if sentence := part_sentence(found.part, found.split):
+        out.print(sentence, style="yellow")
+    if found.part == "test" and found.looked.look:
+        out.print(first_look_sentence(found.looked.look, is_new=found.looked.is_new), style="bold")
     out.print(table(narratives_table(found.metrics, found.evaluation)))
     _show_more(out, found.evaluation)
+    if found.by is not None:
+        _show_groups(out, found.by)
+    for sentence in look_sentences(found.looked.look):
+        out.print(sentence, style="yellow")
+    if found.looked.uncounted:
+        said = f"This look at the labels could not be counted: {found.looked.uncounted}."
+        out.print(said, style="yellow")
+
+
+def _show_groups(out: Console, by: Breakdown) -> None:
+    """Every figure for each value of a column, a few values beside each other."""
+    named = list(zip(_heads(list(by.groups)), by.groups.values(), strict=True))
+    for i in range(0, len(named), _GROUPS_A_TABLE):
+        some = dict(named[i : i + _GROUPS_A_TABLE])
+        title = f"By {by.column}" + ("" if i == 0 else ", continued")
+        show_section(out, title, groups_table(some))
+    if by.n_more:
+        out.print(
+            f"{by.column} has {by.n_more:,} more values, with {by.n_outside:,} of the "
+            f"{by.n_narratives:,} narratives: only those with most narratives are shown.",
+            style="yellow",
+        )
+
+
+def _heads(values: Sequence[str | None]) -> list[str]:
+    """A short head for each value, different for different ones."""
+    heads: list[str] = []
+    for value in values:
+        head = "(blank)" if value is None else " ".join(value.split())
+        head = head if len(head) <= _LONGEST_HEAD else f"{head[: _LONGEST_HEAD - 1]}…"
+        heads.append(f"{head} #{len(heads) + 1}" if head in heads else head)
+    return heads
+
+
+def _metrics_json(found: Evaluated) -> dict[str, Any]:
+    c, experiment = found.counts, found.experiment
+    return {
+        "experiment_id": experiment.experiment_id,
+        "experiment_name": experiment.name,
+        "status": experiment.status,
+        "total": c.total,
+        "remaining": c.remaining,
+        "part": found.part,
+        "split": None if found.split is None else dataclasses.asdict(found.split),
+        "look": look_json(found.looked),
+        **metrics_json(found.metrics),
+        "evaluation": evaluation_json(found.evaluation),
+        **({} if found.by is None else {"by": _by_json(found.by)}),
+    }
+
+
+def look_json(looked: Looked) -> dict[str, Any] | None:
+    """How often the labels were looked at; None where there are none."""
+    if looked.uncounted:
+        return {"uncounted": looked.uncounted}
+    if looked.look is None:
+        return None
+    first = looked.is_new and looked.look.ordinal == 1
+    return {**dataclasses.asdict(looked.look), "is_first_look": first}
+
+
+def _by_json(by: Breakdown) -> dict[str, Any]:
+    return {
+        "column": by.column,
+        "groups": [
+            {
+                "value": value,
+                **metrics_json(figures.metrics),
+                "evaluation": evaluation_json(figures.evaluation),
+            }
+            for value, figures in by.groups.items()
+        ],
+        "n_more": by.n_more,
+        "n_outside": by.n_outside,
+        "n_narratives": by.n_narratives,
+    }
 
 
 def _show_more(out: Console, found: Evaluation) -> None:

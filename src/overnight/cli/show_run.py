@@ -26,6 +26,7 @@ from overnight.commands.retry import Retry
 from overnight.commands.stint import RunResult
 from overnight.domain.experiment import Status
 from overnight.ingest.load import Census
+from overnight.report.look_text import look_sentences, part_sentence
 from overnight.views import ExperimentView, duration, percent, size_text, view_json
 
 _AUTO = "as many as the server takes"
@@ -51,6 +52,7 @@ def _show_run(result: RunResult) -> None:
             f"{result.name} ({result.experiment_id[:8]}) is already complete with {c.completed:,} "
             f"narratives{errors}; no call was made."
         )
+        _show_labels(out, result)
         which = which_experiment(result)
         out.print(f"For a fresh experiment add --new. Metrics: overnight metrics {which}")
     elif result.status is Status.COMPLETED:
@@ -65,6 +67,7 @@ def _show_complete(out: Console, result: RunResult) -> None:
     out.print(f"\nCompleted: {c.completed:,} of {c.total:,}{errors}.", style="bold")
     if result.metrics is not None:
         show_metric_rows(out, result.metrics)
+    _show_labels(out, result)
     if result.files:
         out.print("\nExported:")
         for file in result.files:
@@ -75,6 +78,14 @@ def _show_complete(out: Console, result: RunResult) -> None:
         out.print(f"\n{told}: {overnight} show {which} --errors", soft_wrap=True)
     out.print(f"\nThe answers: {overnight} show {which}", soft_wrap=True)
     out.print(f"A spreadsheet: {overnight} export {which} --format xlsx", soft_wrap=True)
+
+
+def _show_labels(out: Console, result: RunResult) -> None:
+    """What the metrics leave out, and how often these labels were looked at."""
+    if sentence := part_sentence("develop", result.split):
+        out.print(sentence, style="yellow")
+    for sentence in look_sentences(result.look):
+        out.print(sentence, style="yellow")
 
 
 def _show_stopped(out: Console, result: RunResult) -> None:
@@ -192,8 +203,13 @@ def _check_rows(checked: Check) -> list[list[str]]:
     primary = values.answer.primary_field
     if census.odd_labels and primary is not None and primary.type == "boolean":
         rows.append(["labels neither yes nor no", named_counts(census.odd_labels)])
+    if values.data.keep:
+        rows.append(["kept", ", ".join(values.data.keep)])
+    if values.data.split:
+        rows.append(["test part", str(values.data.split.rule)])
+    order = " in a random order" if values.run.order == "random" else ""
     rows += [
-        ["to run", f"{checked.n_to_run:,}, {checked.concurrency or _AUTO} at once"],
+        ["to run", f"{checked.n_to_run:,}{order}, {checked.concurrency or _AUTO} at once"],
         ["model", f"{checked.config.written('model', 'name')} ({values.model.provider})"],
         [
             "disk",

@@ -56,8 +56,8 @@ def show(
         show_errors(failed, limit=limit, with_text=with_text)
     else:
         chosen = results.results(name, db=db, with_text=with_text, errors_only=errors, wrong=wrong)
-        spec = results.declared(name, db=db)
-        show_results(chosen, spec, limit=_or_20(limit), with_text=with_text, as_json=json_)
+        said = results.declared(name, db=db)
+        show_results(chosen, said, limit=_or_20(limit), with_text=with_text, as_json=json_)
 
 
 def _or_20(limit: int | None) -> int:
@@ -65,12 +65,25 @@ def _or_20(limit: int | None) -> int:
 
 
 @app.command(rich_help_panel=USE)
-def metrics(name: Name = "latest", *, db: Db = None, json_: Json = False) -> None:
+def metrics(
+    name: Name = "latest",
+    *,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Also for each value of a column in data.keep."),
+    ] = None,
+    final: Annotated[
+        bool,
+        typer.Option("--final", help="The test part of data.split: once, at the end, on record."),
+    ] = False,
+    db: Db = None,
+    json_: Json = False,
+) -> None:
     """The answers measured against the labels, with 95 % intervals."""
     from overnight.cli.show_metrics import show_metrics
     from overnight.commands.evaluate import evaluate as command
 
-    show_metrics(command(name, db=db), as_json=json_)
+    show_metrics(command(name, db=db, by=by, final=final), as_json=json_)
 
 
 @app.command(rich_help_panel=USE)

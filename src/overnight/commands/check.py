@@ -11,12 +11,13 @@ from overnight.app import concurrency_of, find_database, make_client
 from overnight.call.client import Client
 from overnight.call.endpoint import host_of, is_this_machine
 from overnight.call.prompt import render
-from overnight.config import Config, load_config
+from overnight.config import Config, load_config, naming_the_line
 from overnight.domain.answer import Unreadable
 from overnight.domain.attempt import Job
 from overnight.domain.narrative import Narrative
 from overnight.domain.outcome import Blame, Fault, Reply
-from overnight.ingest.load import Census, take_census
+from overnight.ingest.keep import census_of
+from overnight.ingest.load import Census
 from overnight.ingest.source import open_source
 from overnight.parse import read_answer
 
@@ -71,7 +72,8 @@ def check(config_file: Path | str, *, db: Path | str | None = None, offline: boo
     config = load_config(config_file)
     values = config.values
     with open_source(values.data, values.data.file) as source:
-        census = take_census(source)
+        with naming_the_line(config):
+            census = census_of(source, values.data)
         layout = source.layout
     client = make_client(config, values.answer)
     concurrency = concurrency_of(config, client).fixed

@@ -7,7 +7,7 @@ from typing import Any
 
 from overnight.app import folder_of
 from overnight.config import Config, restore_config
-from overnight.config.binding import binding_digest, binding_fields
+from overnight.config.binding import binding_digest, binding_fields, configuration_digest
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import ConfigError, RefusedError
 from overnight.events import Handler, Said
@@ -159,5 +159,7 @@ def _columns(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:
         "config_json": config.stored_json,
         "config_file": str(config.file.resolve()) if config.file else None,
         "binding_sha256": binding,
+        "configuration_sha256": configuration_digest(values),
+        "run_order": values.run.order,
         "primary_type": primary.type if primary else None,
     }

@@ -7,11 +7,13 @@ from itertools import combinations
 from pathlib import Path
 
 from overnight.app import connected
+from overnight.commands.looks import Looked, look_at
 from overnight.config import declared_answer
 from overnight.config.binding import changed_keys
 from overnight.config.expand import hide_passwords
 from overnight.domain.answer import AnswerField
 from overnight.domain.experiment import Experiment
+from overnight.domain.split import Split
 from overnight.errors import UsageError
 from overnight.report.comparison import Comparison
 from overnight.report.comparison import compare as compare_answers
@@ -21,6 +23,7 @@ from overnight.report.statistics.paired import holm
 from overnight.report.tally import tally
 from overnight.store.database import Database
 from overnight.store.experiments import find_experiment
+from overnight.store.parts import Part, develop_part
 from overnight.store.results import iterate_judgements, label_counts, texts_of
 
 
@@ -31,13 +34,16 @@ class Side:
     experiment: Experiment
     metrics: Metrics
     evaluation: Evaluation
+    split: Split | None  # what the figures leave out
+    looked: Looked
 
 
 @dataclass(frozen=True, slots=True)
 class Versus:
-    """Two of the experiments; `p_holm` is adjusted for the number of pairs.
+    """Two of the experiments, without what either sets apart.
 
-    `comparison` is None where they ask different things.
+    `p_holm` is adjusted for the number of pairs. `comparison` is None where they ask different
+    things.
     """
 
     first: str
@@ -70,12 +76,13 @@ def compare(
         found = [find_experiment(database, name) for name in names]
         if len(found) < 2 or len({one.experiment_key for one in found}) < len(found):  # noqa: PLR2004 - a pair
             raise UsageError("compare needs at least two different experiments")
+        parts = {one.experiment_key: develop_part(database, one) for one in found}
         pairs = [
             _versus(database, first, second, limit=limit, with_text=with_text)
             for first, second in combinations(found, 2)
         ]
         return Compared(
-            sides=[_side(database, one) for one in found],
+            sides=[_side(database, one, parts[one.experiment_key]) for one in found],
             differences=_differences(found),
             pairs=_adjusted(pairs),
         )
@@ -96,13 +103,15 @@ def disagreements(
     return found
 
 
-def _side(database: Database, experiment: Experiment) -> Side:
+def _side(database: Database, experiment: Experiment, part: Part) -> Side:
     spec = declared_answer(experiment.stored_config)
-    judgements = iterate_judgements(database, experiment)
+    judgements = iterate_judgements(database, experiment, part)
     return Side(
         experiment=experiment,
-        metrics=measure(label_counts(database, experiment.experiment_key), spec),
+        metrics=measure(label_counts(database, experiment.experiment_key, part), spec),
         evaluation=evaluate(tally(judgements, spec.primary_field)),
+        split=part.split,
+        looked=look_at(database, experiment, part),
     )
 
 
@@ -112,9 +121,10 @@ def _versus(
     primary = _common_primary(first, second)
     found = None
     if primary is not None:
+        part = develop_part(database, first) & develop_part(database, second)
         found = compare_answers(
-            iterate_judgements(database, first),
-            iterate_judgements(database, second),
+            iterate_judgements(database, first, part),
+            iterate_judgements(database, second, part),
             primary,
             limit=limit,
         )

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from overnight.config import Config
+from overnight.config import Config, naming_the_line
 from overnight.config.binding import mapping_json
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import DataChanged
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
+from overnight.ingest.keep import keep_columns, kept_notes
 from overnight.ingest.load import load_dataset
 from overnight.ingest.source import checksum_of
 from overnight.store.database import Database
@@ -41,16 +42,28 @@ def find_data(database: Database, config: Config, *, new: bool, say: Handler) ->
             dataset, verified = found
             for note in verified.notes:
                 say(Said(note))
-            return Data(dataset, verified.checksum)
-    dataset = load_dataset(
-        database,
-        data,
-        mapping_json(data),
-        say=lambda message: say(Said(config.secrets.hide(message))),
-        shown=shown,
-    )
+            return _with_kept(database, dataset, config, verified.checksum, say)
+    with naming_the_line(config):
+        dataset = load_dataset(
+            database,
+            data,
+            mapping_json(data),
+            say=lambda message: say(Said(config.secrets.hide(message))),
+            shown=shown,
+        )
     _tell(database, dataset, config, shown, say)
-    return Data(dataset, dataset.checksum)
+    return _with_kept(database, dataset, config, dataset.checksum, say)
+
+
+def _with_kept(
+    database: Database, dataset: Dataset, config: Config, checksum: str, say: Handler
+) -> Data:
+    """The dataset, with the columns that the configuration keeps."""
+    with naming_the_line(config):
+        dataset, added = keep_columns(database, dataset, config.values.data, checksum)
+    for note in kept_notes(added):
+        say(Said(note))
+    return Data(dataset, checksum)
 
 
 def _of_an_earlier_experiment(

@@ -1,36 +1,157 @@
 """`metrics`: every figure of an experiment, from one pass over its narratives."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from overnight.commands.results import opened
+from overnight.commands.looks import Looked, look_at
+from overnight.commands.results import Opened, opened
+from overnight.config.document import did_you_mean
 from overnight.domain.experiment import Counts, Experiment
+from overnight.domain.split import Split
+from overnight.errors import RefusedError, UsageError
 from overnight.report.evaluation import Evaluation
 from overnight.report.evaluation import evaluate as figures_of
 from overnight.report.metrics import Metrics, measure
-from overnight.report.tally import tally
+from overnight.report.tally import tallies, tally
 from overnight.store.experiments import counts
+from overnight.store.kept import label_counts_by, values_of
+from overnight.store.parts import Part, covered, develop_part, kept_column, test_part
 from overnight.store.results import iterate_judgements, label_counts
+
+MOST_GROUPS = 20  # values of a column; beyond, the tables are too many to read
+
+
+class Figures(NamedTuple):
+    """What some results are worth: counted, and measured against the labels."""
+
+    metrics: Metrics
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """Figures for each value of a kept column, most narratives first; None: a blank one.
+
+    `n_more` values with few narratives are left out: `n_outside` of `n_narratives`.
+    """
+
+    column: str
+    groups: Mapping[str | None, Figures]
+    n_more: int
+    n_outside: int
+    n_narratives: int
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """An experiment's figures, and how far it had come when they were taken."""
+    """An experiment's figures, and how far it had come when they were taken.
+
+    `part` says of which narratives: all, develop (what `split` does not set apart) or test.
+    """
 
     experiment: Experiment
     counts: Counts
     metrics: Metrics
     evaluation: Evaluation
+    part: str
+    split: Split | None
+    looked: Looked
+    by: Breakdown | None = None
 
 
-def evaluate(name: str = "latest", *, db: Path | str | None = None) -> Evaluated:
-    """All figures of an experiment as it stands."""
+def evaluate(
+    name: str = "latest",
+    *,
+    db: Path | str | None = None,
+    by: str | None = None,
+    final: bool = False,
+) -> Evaluated:
+    """All figures of an experiment as it stands; with `by`, also for each value of a kept column.
+
+    Of the test part only with `final`, and then of nothing else: that is put on record first.
+    Raises RefusedError where that cannot be, UsageError for an unknown column or no test part.
+    """
     with opened(name, db) as it:
-        counted = label_counts(it.database, it.experiment.experiment_key)
-        seen = tally(iterate_judgements(it.database, it.experiment), it.spec.primary_field)
+        part = _final_part(it) if final else develop_part(it.database, it.experiment)
+        column = None if by is None else _column(it, by)
+        looked = _on_record(it, part) if final else None
+        counted = label_counts(it.database, it.experiment.experiment_key, part)
+        seen = tally(iterate_judgements(it.database, it.experiment, part), it.spec.primary_field)
         return Evaluated(
             experiment=it.experiment,
             counts=counts(it.database, it.experiment),
             metrics=measure(counted, it.spec),
             evaluation=figures_of(seen),
+            part=part.name,
+            split=part.split,
+            by=None if column is None else _breakdown(it, part, column),
+            looked=looked or look_at(it.database, it.experiment, part),
         )
+
+
+def _final_part(it: Opened) -> Part:
+    part = test_part(it.database, it.experiment)
+    if part is None:
+        raise UsageError(
+            "nothing is set apart as a test part: data.split in the experiment file does it, and "
+            "overnight run CONFIG takes it over without a call"
+        )
+    stands = counts(it.database, it.experiment)
+    if stands.remaining:
+        short = it.experiment.experiment_id[:8]
+        raise RefusedError(
+            f"{stands.remaining:,} narratives have no result yet: the test part is for the end. "
+            f"First: overnight resume {short}"
+        )
+    return part
+
+
+def _on_record(it: Opened, part: Part) -> Looked:
+    """The look at the test part, written before anything of it is seen."""
+    looked = look_at(it.database, it.experiment, part)
+    if looked.uncounted:
+        raise RefusedError(
+            "a look at the test part is put on record first, and that cannot be done here: "
+            f"{looked.uncounted}"
+        )
+    if looked.look is None:
+        raise UsageError("no narrative of the test part has a label: nothing can be measured on it")
+    return looked
+
+
+def _column(it: Opened, name: str) -> str:
+    column = kept_column(it.kept, name)
+    if column is None:
+        raise UsageError(
+            f"{name!r} is not kept beside the narratives{_nearest(name, it.kept)}. Columns to "
+            "keep stand in data.keep of the experiment file; overnight run CONFIG reads them "
+            "without a call"
+        )
+    return column
+
+
+def _nearest(name: str, kept: Sequence[str]) -> str:
+    return did_you_mean(name, kept).removesuffix("?")
+
+
+def _breakdown(it: Opened, part: Part, column: str) -> Breakdown:
+    experiment, primary = it.experiment, it.spec.primary_field
+    covers = covered(experiment.order, experiment.n_total)
+    among = Part(f"{covers.sql} AND {part.sql}", {**covers.values, **part.values})
+    found = values_of(it.database, experiment.dataset_id, column, among, most=MOST_GROUPS)
+    values = [one.value for one in found.values]
+    counted = label_counts_by(it.database, experiment.experiment_key, part, column, values)
+    judged = iterate_judgements(it.database, experiment, part, kept=column)
+    seen = tallies(judged, primary, values)
+    return Breakdown(
+        column=column,
+        groups={
+            value: Figures(measure(counted[value], it.spec), figures_of(seen[value]))
+            for value in values
+        },
+        n_more=found.n_more,
+        n_outside=found.n_narratives - sum(one.n for one in found.values),
+        n_narratives=found.n_narratives,
+    )

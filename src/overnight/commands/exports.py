@@ -13,10 +13,13 @@ from overnight.app import folder_of
 from overnight.domain.allowance import Allowance
 from overnight.errors import OvernightError
 from overnight.events import Handler, Said
+from overnight.report.columns import Beside
 from overnight.report.export import export
 from overnight.report.growing import GrowingFile, Page
 from overnight.session import Session
+from overnight.store.datasets import get_dataset
 from overnight.store.experiments import counts
+from overnight.store.parts import test_part
 from overnight.store.results import iterate_results, new_results
 
 _LOOK_EVERY = 1.0  # seconds
@@ -33,9 +36,11 @@ class Exports:
         self._session, self._emit = session, emit
         self._tables, self._grows = run.save_csv_json, run.save_incremental
         self._folder = folder_of(session.database, "exports", session.keys.experiment_id)
-        self._growing = GrowingFile(
-            self._folder / "results.jsonl", session.config.values.answer, self._page
-        )
+        self._apart = test_part(session.database, session.experiment)
+        kept = get_dataset(session.database, session.experiment.dataset_id).kept
+        self._beside = Beside(kept, self._apart is not None)
+        spec = session.config.values.answer
+        self._growing = GrowingFile(self._folder / "results.jsonl", spec, self._page, self._beside)
         self._allowance = Allowance(earned_before=session.worked_before)
         self._costs = {"grow": 0.0, "refresh": 0.0}  # seconds, as measured last
         self._n_refreshed, self._refreshed_at = 0, time.monotonic()
@@ -134,14 +139,19 @@ class Exports:
             session.keys.experiment_key,
             session.config.values.answer,
             after=after,
+            apart=self._apart,
         )
         return page.results, page.after, page.is_last
 
     def _write_tables(self, on_rows: Callable[[int], None] | None = None) -> tuple[Path, ...]:
         session = self._session
         spec, key = session.config.values.answer, session.keys.experiment_key
-        rows = iterate_results(session.database, key, session.experiment.dataset_id, spec)
-        return tuple(export(rows, spec, self._folder, ("csv", "json"), on_rows=on_rows))
+        dataset = session.experiment.dataset_id
+        rows = iterate_results(session.database, key, dataset, spec, apart=self._apart)
+        formats = ("csv", "json")
+        return tuple(
+            export(rows, spec, self._folder, formats, beside=self._beside, on_rows=on_rows)
+        )
 
     def _complete_growing(self) -> tuple[Path, ...]:
         """The file that grew, true: a retry has changed old results in their place."""

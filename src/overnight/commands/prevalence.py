@@ -7,11 +7,13 @@ from overnight.commands.results import opened
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
 from overnight.domain.experiment import Counts, Experiment
+from overnight.domain.split import Split
 from overnight.errors import UsageError
 from overnight.report.shares import Shares, shares
 from overnight.report.statistics.prevalence import Labels
 from overnight.report.tally import tally
 from overnight.store.experiments import counts
+from overnight.store.parts import develop_part
 from overnight.store.results import iterate_judgements
 
 
@@ -22,6 +24,7 @@ class Estimated:
     experiment: Experiment
     counts: Counts
     shares: Shares
+    split: Split | None  # whose labels are not used
 
 
 def prevalence(
@@ -37,11 +40,14 @@ def prevalence(
     """
     with opened(name, db) as it:
         value = _value(it.spec.primary_field, of)
-        seen = tally(iterate_judgements(it.database, it.experiment), it.spec.primary_field)
+        part = develop_part(it.database, it.experiment)
+        judged = iterate_judgements(it.database, it.experiment, labelled=part)
+        seen = tally(judged, it.spec.primary_field)
         return Estimated(
             experiment=it.experiment,
             counts=counts(it.database, it.experiment),
             shares=shares(seen, labels, value),
+            split=part.split,
         )
 
 

@@ -51,7 +51,7 @@ def _reparse(database: Database, experiment: Experiment) -> Reparsed:
         n_unreadable += len(page)
         n_read += len(readable)
     if n_read and experiment.status is Status.COMPLETED:
-        columns = metric_columns(database, key, spec)
+        columns = metric_columns(database, experiment, spec)
         with database.write() as connection:
             update_experiment(connection, key, columns)
     return Reparsed(experiment, n_unreadable, n_read)

@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Literal
 
 from overnight.app import connected, folder_of
-from overnight.config import declared_answer
+from overnight.commands.looks import look_at
+from overnight.config import declared_answer, declared_split
 from overnight.domain.agreement import Verdict
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Counts, Experiment
 from overnight.domain.narrative import LeftOut
 from overnight.domain.result import Result
 from overnight.errors import UsageError
+from overnight.report.columns import Beside
 from overnight.report.export import export as write_files
 from overnight.report.metrics import Metrics, measure
 from overnight.store.database import Database
-from overnight.store.datasets import left_out
+from overnight.store.datasets import get_dataset, left_out
 from overnight.store.experiments import counts, find_experiment
+from overnight.store.parts import WHOLE, develop_part, test_part
 from overnight.store.results import iterate_results, label_counts
 
 Wrong = Literal["fp", "fn", "any"]
@@ -37,6 +40,16 @@ class Opened:
     experiment: Experiment
     spec: AnswerSpec
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The columns of the data file that stand beside its narratives."""
+        return get_dataset(self.database, self.experiment.dataset_id).kept
+
+    @property
+    def beside(self) -> Beside:
+        """What makes further columns of an export."""
+        return Beside(self.kept, declared_split(self.experiment.stored_config) is not None)
+
 
 @contextmanager
 def opened(name: str, db: Path | str | None) -> Iterator[Opened]:
@@ -46,10 +59,18 @@ def opened(name: str, db: Path | str | None) -> Iterator[Opened]:
         yield Opened(database, experiment, declared_answer(experiment.stored_config))
 
 
-def declared(name: str = "latest", *, db: Path | str | None = None) -> AnswerSpec:
-    """The answer that an experiment asks for."""
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The answer that an experiment asks for, and what stands beside it."""
+
+    spec: AnswerSpec
+    beside: Beside
+
+
+def declared(name: str = "latest", *, db: Path | str | None = None) -> Declared:
+    """What makes the columns of an experiment's results."""
     with opened(name, db) as it:
-        return it.spec
+        return Declared(it.spec, it.beside)
 
 
 def results(
@@ -62,8 +83,8 @@ def results(
 ) -> Iterator[Result]:
     """Every result of an experiment in dataset order, read as you go.
 
-    With `wrong`, only wrong answers: false positives, false negatives, or any. Raises UsageError
-    where there are no positives.
+    With `wrong`, only wrong answers: false positives, false negatives, or any; none of the test
+    part. Raises UsageError where there are no positives.
     """
     with opened(name, db) as it:
         primary = it.spec.primary_field
@@ -76,6 +97,8 @@ def results(
             it.spec,
             with_text=with_text,
             errors_only=errors_only,
+            part=develop_part(it.database, it.experiment) if wrong else WHOLE,
+            apart=test_part(it.database, it.experiment),
             wanted=_WRONG[wrong].__contains__ if wrong else None,
         )
 
@@ -92,9 +115,15 @@ class Measured:
 def metrics(
     name: str = "latest", *, db: Path | str | None = None, first: int | None = None
 ) -> Measured:
-    """The metrics of an experiment as it stands; with `first`, of so many narratives only."""
+    """The metrics of an experiment as it stands, without the test part; it counts as a look.
+
+    With `first`, of so many narratives only, and uncounted.
+    """
     with opened(name, db) as it:
-        counted = label_counts(it.database, it.experiment.experiment_key, first=first)
+        part = develop_part(it.database, it.experiment)
+        counted = label_counts(it.database, it.experiment.experiment_key, part, first=first)
+        if first is None:
+            look_at(it.database, it.experiment, part)
         return Measured(
             experiment=it.experiment,
             counts=counts(it.database, it.experiment),
@@ -129,8 +158,15 @@ def export(
     with opened(name, db) as it:
         key = it.experiment.experiment_key
         rows = iterate_results(
-            it.database, key, it.experiment.dataset_id, it.spec, with_text=with_text
+            it.database,
+            key,
+            it.experiment.dataset_id,
+            it.spec,
+            with_text=with_text,
+            apart=test_part(it.database, it.experiment),
         )
         folder = out or folder_of(it.database, "exports", it.experiment.experiment_id)
-        files = write_files(rows, it.spec, folder, formats, with_text=with_text, on_rows=on_rows)
+        files = write_files(
+            rows, it.spec, folder, formats, with_text=with_text, beside=it.beside, on_rows=on_rows
+        )
         return Exported(files, counts(it.database, it.experiment))

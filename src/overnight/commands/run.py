@@ -6,20 +6,19 @@ from pathlib import Path
 from overnight.app import connected, make_client
 from overnight.commands.choose import choose_experiment
 from overnight.commands.data import find_data
-from overnight.commands.stint import RunResult, carry_out
+from overnight.commands.settings import take_over
+from overnight.commands.stint import RunResult, carry_out, shown_at_end
 from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import with_binding_of
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import AlreadyCompleted
 from overnight.events import Handler, Said
-from overnight.report.metrics import measure
 from overnight.session import Opening
 from overnight.store.database import Database
 from overnight.store.experiments import (
     counts,
     get_experiment,
 )
-from overnight.store.results import label_counts
 from overnight.work import StopRequest, signals
 
 
@@ -49,7 +48,7 @@ def run(
                 database, config, data.dataset, new=new, say=handler
             )
             if experiment.status is Status.COMPLETED:
-                return _already_complete(database, experiment, config)
+                return _already_complete(database, experiment, config, handler)
             if not is_new:
                 handler(Said(f"going on with {experiment.experiment_id} ({experiment.name})"))
                 config = _as_started(experiment, config)
@@ -58,7 +57,7 @@ def run(
                 return carry_out(database, experiment, opening, handler=handler, stop=stop)
             except AlreadyCompleted:  # by its owner, just now
                 experiment = get_experiment(database, experiment.experiment_key)
-                return _already_complete(database, experiment, config)
+                return _already_complete(database, experiment, config, handler)
 
 
 def _as_started(experiment: Experiment, config: Config) -> Config:
@@ -77,8 +76,10 @@ def _overridden(config: Config, max_narratives: int | None, concurrency: int | N
     return replace(restore_config(stored, config.base), file=config.file)
 
 
-def _already_complete(database: Database, experiment: Experiment, config: Config) -> RunResult:
-    measured = measure(label_counts(database, experiment.experiment_key), config.values.answer)
+def _already_complete(
+    database: Database, experiment: Experiment, config: Config, say: Handler
+) -> RunResult:
+    experiment = take_over(database, experiment, config, say)
     return RunResult(
         experiment_id=experiment.experiment_id,
         name=experiment.name,
@@ -86,6 +87,6 @@ def _already_complete(database: Database, experiment: Experiment, config: Config
         status=experiment.status,
         reason=None,
         counts=counts(database, experiment),
-        metrics=measured,
+        **shown_at_end(database, experiment),
         already_complete=True,
     )

@@ -3,12 +3,16 @@
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from overnight.app import concurrency_of, folder_of, make_client, wire
 from overnight.call.client import Client, Structured
 from overnight.commands.exports import Exports, file_columns
+from overnight.commands.looks import look_of
+from overnight.config import declared_answer
 from overnight.domain.concurrency import Bounds
 from overnight.domain.experiment import Counts, Event, Experiment, Status
+from overnight.domain.split import Split
 from overnight.errors import OvernightError, SupersededError
 from overnight.events import Handler, Said, SessionEnded, SessionOpened, broadcast
 from overnight.report.metrics import Metrics, measure
@@ -16,6 +20,8 @@ from overnight.runlog import RunLog
 from overnight.session import Ending, Opening, Session, begin, end, give_up
 from overnight.store.database import Database
 from overnight.store.experiments import get_experiment
+from overnight.store.looks import Look
+from overnight.store.parts import develop_part
 from overnight.store.results import label_counts
 from overnight.views import toll_text
 from overnight.work import StopRequest, run_to_end
@@ -36,6 +42,8 @@ class RunResult:
     signal: int | None = None
     already_complete: bool = False
     kind: str = "start"  # or resume, or retry
+    look: Look | None = None  # at the labels that the metrics rest on
+    split: Split | None = None  # what the metrics leave out
 
 
 def carry_out(
@@ -99,7 +107,7 @@ def _session(
         status=done.status,
         reason=done.status_reason,
         counts=counts,
-        metrics=_metrics(session) if done.status is Status.COMPLETED else None,
+        **(shown_at_end(session.database, done) if done.status is Status.COMPLETED else {}),
         files=files,
         signal=stop.signal,
         kind=session.kind,
@@ -126,9 +134,15 @@ def _work(
     return ending, exports.files
 
 
-def _metrics(session: Session) -> Metrics:
-    counts = label_counts(session.database, session.keys.experiment_key)
-    return measure(counts, session.config.values.answer)
+def shown_at_end(database: Database, experiment: Experiment) -> dict[str, Any]:
+    """What a complete experiment's answers are worth: without the test part."""
+    part = develop_part(database, experiment)
+    counts = label_counts(database, experiment.experiment_key, part)
+    return {
+        "metrics": measure(counts, declared_answer(experiment.stored_config)),
+        "look": look_of(database, experiment, part),
+        "split": part.split,
+    }
 
 
 def _structured(experiment: Experiment) -> Structured | None:

@@ -1,8 +1,10 @@
 """The experiment file: what it may say, and how it is read."""
 
+from overnight.config.blame import naming_the_line
 from overnight.config.load import (
     Config,
     declared_answer,
+    declared_split,
     load_config,
     resolve_path,
     restore_config,
@@ -15,7 +17,9 @@ __all__ = [
     "DataSection",
     "ExperimentFile",
     "declared_answer",
+    "declared_split",
     "load_config",
+    "naming_the_line",
     "resolve_path",
     "restore_config",
 ]

@@ -22,8 +22,12 @@ _BINDING = {
         "context",
     ),
     "prompt": ("system_prompt", "user_template"),
-    "run": ("seed", "max_narratives"),
+    "run": ("seed", "max_narratives", "order"),
 }
+
+_WHICH = ("run.max_narratives", "run.order")  # these say which narratives are asked, not what
+# These say how answers are looked at. They come out of the same file, and change no narrative.
+_LOOKING = {"keep", "split"}
 
 
 def binding_fields(values: ExperimentFile) -> dict[str, Any]:
@@ -43,20 +47,34 @@ def binding_fields(values: ExperimentFile) -> dict[str, Any]:
 
 def binding_digest(values: ExperimentFile) -> str:
     """Equal for equal binding fields, whether written out or left to their defaults."""
-    text = json.dumps(binding_fields(values), sort_keys=True, ensure_ascii=False)
+    fields = binding_fields(values)
+    if fields["run.order"] == "file":  # what there was before there was a choice
+        del fields["run.order"]
+    return _digest(fields)
+
+
+def configuration_digest(values: ExperimentFile) -> str:
+    """Equal where the same model is asked the same, of however many and whichever narratives."""
+    fields = binding_fields(values)
+    return _digest({name: fields[name] for name in fields if name not in _WHICH})
+
+
+def _digest(fields: Mapping[str, Any]) -> str:
+    text = json.dumps(fields, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def with_binding_of(stored: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration `other`, with what shapes answers taken from `stored`.
 
-    Both are in the form that is stored. Of the data section only the file's name may change.
+    Both are in the form that is stored. Of the data section only the file's
+    name and what is kept or set apart may change.
     """
     merged = {name: dict(section or {}) for name, section in other.items() if name != "output"}
     for name, keys in _BINDING.items():
         _take(merged.setdefault(name, {}), stored.get(name) or {}, keys)
     data = merged.setdefault("data", {})
-    _take(data, stored.get("data") or {}, set(DataSection.model_fields) - {"file"})
+    _take(data, stored.get("data") or {}, set(DataSection.model_fields) - {"file", *_LOOKING})
     if stored.get("output"):
         merged["output"] = stored["output"]
     return merged
@@ -89,5 +107,5 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def mapping_json(data: DataSection) -> str:
     """How a data file is read (sheet, encoding, delimiter, columns), as text."""
-    how = data.model_dump(mode="json", exclude={"file"}, exclude_defaults=True)
+    how = data.model_dump(mode="json", exclude={"file", *_LOOKING}, exclude_defaults=True)
     return json.dumps(how, sort_keys=True, ensure_ascii=False)

@@ -17,11 +17,12 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 
 from overnight.config.document import YamlPath, did_you_mean, dotted, line_of, read_document
 from overnight.config.expand import Secrets, Unset, expand
-from overnight.config.models import ExperimentFile, OutputSection, answer_spec
+from overnight.config.models import ExperimentFile, OutputSection, SplitSection, answer_spec
 from overnight.domain.answer import AnswerSpec
+from overnight.domain.split import Split
 from overnight.errors import ConfigError
 
-_SECTIONS = "an experiment file has the sections experiment, model, prompt, data and run"
+SECTIONS = "an experiment file has the sections experiment, model, prompt, data and run"
 _PROMPT_FILES = {"system_prompt_file": "system_prompt", "user_template_file": "user_template"}
 _PASSWORD = re.compile(r"\w+://[^/@]*:(?!\$\{)[^/@]+@")
 _SECRET = re.compile(r"auth|cookie|key|secret|token", re.IGNORECASE)
@@ -72,7 +73,7 @@ def load_config(file: Path | str, environ: Mapping[str, str] | None = None) -> C
     """Read an experiment file. Raises ConfigError naming file, line and field."""
     file = Path(file)
     base = file.resolve().parent
-    tree = read_document(file, _SECTIONS)
+    tree = read_document(file, SECTIONS)
     stored = _plain(tree, tree, file)
     _refuse_written_keys(stored, tree, file)
     _inline_prompts(stored, tree, file, os.environ if environ is None else environ)
@@ -93,6 +94,21 @@ def declared_answer(stored: Mapping[str, Any]) -> AnswerSpec:
     """The answer that a stored configuration declares; needs none of its variables."""
     output = stored.get("output")
     return answer_spec(OutputSection.model_validate(output) if output else None)
+
+
+def declared_split(
+    stored: Mapping[str, Any], environ: Mapping[str, str] | None = None
+) -> Split | None:
+    """The test part that a stored configuration sets apart; needs no variable but those in it."""
+    split = (stored.get("data") or {}).get("split")
+    if not split:
+        return None
+    path = ("data", "split")
+    try:
+        expanded = expand(split, os.environ if environ is None else environ, path=path)
+    except Unset as unset:
+        raise _unset(unset, "stored configuration", None) from None
+    return SplitSection.model_validate(expanded).rule
 
 
 def resolve_path(name: str | Path, base: Path) -> Path:

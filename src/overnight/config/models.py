@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from overnight.domain.answer import DEFAULT_ANSWER, AnswerField, AnswerSpec, FieldType, ItemType
+from overnight.domain.split import Split
 
 PLACEHOLDER = "<<TEXT>>"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -147,14 +148,49 @@ class ColumnMapping(Section):
         return self
 
 
+class SplitSection(Section):
+    """Which cases are set apart as a test part: by a column, or a share drawn at random."""
+
+    column: str | None = None
+    test: Annotated[float, Field(gt=0, lt=1)] | list[str]
+    seed: int = Field(default=0, ge=0, description="of the share; not run.seed")
+
+    @model_validator(mode="after")
+    def _column_or_share(self) -> "SplitSection":
+        if self.column is not None and not (isinstance(self.test, list) and self.test):
+            raise ValueError(
+                "with a column, test lists the values that it has in the test part: "
+                "{column: fold, test: [test]}"
+            )
+        if self.column is None and isinstance(self.test, list):
+            raise ValueError("test is a share such as 0.3, or a list with a column beside it")
+        return self
+
+    @property
+    def rule(self) -> Split:
+        """What it says."""
+        if isinstance(self.test, list):
+            return Split(self.column, tuple(value.strip() for value in self.test))
+        return Split(share=self.test, seed=self.seed)
+
+
 class DataSection(Section):
-    """The data file and how it is read."""
+    """The data file and how it is read, and what is kept of it beside the narratives."""
 
     file: Path
     sheet: str | int | None = None
     encoding: str | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=2)
     columns: ColumnMapping | None = None
+    keep: list[str] = Field(default_factory=list)
+    split: SplitSection | None = None
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """The columns to keep, and the field that names each: also the one of the split."""
+        by = self.split.column if self.split else None
+        split = {} if by is None else {by: "data.split.column"}
+        return {**split, **dict.fromkeys(self.keep, "data.keep")}
 
     @field_validator("delimiter")
     @classmethod
@@ -167,10 +203,11 @@ class DataSection(Section):
 
 
 class RunSection(Section):
-    """How the work is done. Only `seed` and `max_narratives` shape answers."""
+    """How the work is done. Only `seed`, `max_narratives` and `order` shape answers."""
 
     seed: int = Field(default=0, ge=0, le=2**31 - 1000)
     max_narratives: int | None = Field(default=None, gt=0)
+    order: Literal["file", "random"] = "file"
     concurrency: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
     save_incremental: bool = True
     save_csv_json: bool = True

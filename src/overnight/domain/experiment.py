@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from overnight.domain.order import RandomOrder
+
 
 class Status(StrEnum):
     """What the row says. A dead owner leaves `running` behind: the screen shows it as crashed."""
@@ -64,6 +66,8 @@ class Experiment:
     served_model: str | None  # fixed by the first answered call
     structured: str | None
     created_at: datetime
+    order: RandomOrder | None = None  # None: the order of the file
+    configuration_sha256: str | None = None  # None: of an older database
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,3 +20,4 @@ class Judgement(NamedTuple):
     error_category: str | None
     asked: bool  # it has a result: an answer or an error
     text_sha256: bytes
+    kept: str | None = None  # its value in the column that was asked for

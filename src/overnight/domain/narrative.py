@@ -1,5 +1,6 @@
 """What is judged."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -28,6 +29,7 @@ class SourceNarrative:
     label: str | None = None
     case_label: str | None = None
     source_row: int = 0  # as a spreadsheet numbers it: the header is row 1
+    kept: Mapping[str, str] | None = None  # of other columns, by name; what is blank is not in it
 
 
 @dataclass(frozen=True, slots=True)

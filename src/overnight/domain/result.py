@@ -36,3 +36,5 @@ class Result:
     completion_tokens: int | None
     text: str | None = None
     raw_reply: str | None = None
+    kept: Mapping[str, str] | None = None  # columns of the data file; what is blank is not in it
+    test_part: bool | None = None  # whether its case is set apart; None where nothing is

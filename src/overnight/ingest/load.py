@@ -60,7 +60,7 @@ def _load(database: Database, source: Source, file: str, mapping_json: str) -> D
     except BaseException:
         drop_dataset(database, dataset_id)
         raise
-    return finish_dataset(database, dataset_id, source.odd_labels, time.time())
+    return finish_dataset(database, dataset_id, source.odd_labels, time.time(), source.kept)
 
 
 def _copy(
@@ -102,8 +102,13 @@ class Census:
     odd_labels: Mapping[str, int]
 
 
-def take_census(source: Source) -> Census:
-    """Count a file's rows without a database; memory grows by some 100 bytes per narrative."""
+def take_census(
+    source: Source, see: Callable[[SourceNarrative], None] = lambda _row: None
+) -> Census:
+    """Count a file's rows without a database; memory grows by some 100 bytes per narrative.
+
+    `see` is shown each usable narrative.
+    """
     seen: dict[int, int] = {}  # hash of the key -> hash of the text
     by_type: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
@@ -117,6 +122,7 @@ def take_census(source: Source) -> Census:
             left_out[_duplicate(row, same_text=seen[key] == told).reason] += 1
             continue
         seen[key] = told
+        see(row)
         by_type[row.narrative_type] += 1
         n_bytes += len(row.text.encode("utf-8", "surrogatepass"))
         n_labelled += row.label is not None

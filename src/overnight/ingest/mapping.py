@@ -1,13 +1,13 @@
 """Which columns hold what, and a row taken apart accordingly. Pure: no files."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from overnight.config.models import ColumnMapping
 from overnight.domain.narrative import LeftOut, SourceNarrative
-from overnight.errors import DataError
+from overnight.errors import DataError, UnknownColumn
 from overnight.ingest.suggest import example, shown
 
 WIDE = ColumnMapping(
@@ -17,6 +17,7 @@ WIDE = ColumnMapping(
     case_label="ipv_manual",
 )
 LONG = ("incident_id", "narrative_type", "narrative_text")
+_UNKEPT = frozenset('"\\')  # they would need escapes in a path into JSON
 _LONG_LABELS = ("manual_flag_ind", "manual_flag")
 
 Cells = Sequence[str | None]
@@ -28,7 +29,7 @@ class Layout(Protocol):
     """How the rows of a table become narratives.
 
     `name` is wide, long or mapped; `wanted` the positions of the columns whose cells `split`
-    takes, in that order.
+    takes, in that order; `kept` names the columns to keep, with their places within `wanted`.
     """
 
     @property
@@ -36,6 +37,9 @@ class Layout(Protocol):
 
     @property
     def wanted(self) -> tuple[int, ...]: ...  # noqa: D102
+
+    @property
+    def kept(self) -> tuple[tuple[str, int], ...]: ...  # noqa: D102
 
     def split(self, row: int, cells: Cells) -> Split:
         """The narratives and left-out parts of one row."""
@@ -55,13 +59,14 @@ class PerColumn:
     n_ids: int
     texts: tuple[tuple[str, int, int | None], ...]
     case_label: int | None
+    kept: tuple[tuple[str, int], ...] = ()
 
     def split(self, row: int, cells: Cells) -> Split:
         """One part per type, in the mapping's order; an empty id leaves all of them out."""
         incident = joined_id(cells[: self.n_ids])
-        case = label_at(cells, self.case_label)
+        case, kept = label_at(cells, self.case_label), _kept_at(cells, self.kept)
         return [
-            _part(row, incident, kind, cells[text], (label_at(cells, label), case))
+            _part(row, incident, kind, cells[text], _Beside(label_at(cells, label), case, kept))
             for kind, text, label in self.texts
         ]
 
@@ -74,6 +79,7 @@ class PerRow:
     label: int | None
     case_label: int | None
     name: str = "long"
+    kept: tuple[tuple[str, int], ...] = ()
 
     def split(self, row: int, cells: Cells) -> Split:
         """One part. Without a type there is no key either: left out as `empty type`."""
@@ -81,18 +87,34 @@ class PerRow:
         incident = joined_id(cells[:1])
         if not kind:
             return [LeftOut(row, incident or None, None, "empty type")]
-        labels = label_at(cells, self.label), label_at(cells, self.case_label)
-        return [_part(row, incident, kind, cells[2], labels)]
+        label, case = label_at(cells, self.label), label_at(cells, self.case_label)
+        beside = _Beside(label, case, _kept_at(cells, self.kept))
+        return [_part(row, incident, kind, cells[2], beside)]
+
+
+class _Beside(NamedTuple):
+    """What stands beside a text."""
+
+    label: str | None
+    case_label: str | None
+    kept: Mapping[str, str] | None
 
 
 def _part(
-    row: int, incident: str, kind: str, text: str | None, labels: tuple[str | None, str | None]
+    row: int, incident: str, kind: str, text: str | None, beside: _Beside
 ) -> SourceNarrative | LeftOut:
     if not incident:
         return LeftOut(row, None, kind, "empty id")
     if not text or text.isspace():
         return LeftOut(row, incident, kind, "empty text")
-    return SourceNarrative(incident, kind, text, *labels, row)
+    return SourceNarrative(incident, kind, text, beside.label, beside.case_label, row, beside.kept)
+
+
+def _kept_at(cells: Cells, kept: Sequence[tuple[str, int]]) -> Mapping[str, str] | None:
+    """Column -> its trimmed text, without the blank ones; None where nothing is kept."""
+    if not kept:
+        return None
+    return {name: text for name, place in kept if (text := label_at(cells, place)) is not None}
 
 
 def joined_id(parts: Cells) -> str:
@@ -109,7 +131,7 @@ def joined_id(parts: Cells) -> str:
 
 
 def label_at(cells: Cells, place: int | None) -> str | None:
-    """A label as trimmed text, None where it is blank; 1.0 is "1" in every format."""
+    """A label, or a cell to keep, trimmed; None where it is blank, 1.0 is "1" in every format."""
     if place is None or not (cell := cells[place]):
         return None
     label = cell.strip()
@@ -123,20 +145,26 @@ def fits(columns: Sequence[str], mapping: ColumnMapping | None) -> bool:
     return bool(_chosen(columns, mapping))
 
 
-def resolve(columns: Sequence[str], mapping: ColumnMapping | None, where: str) -> Layout:
-    """The layout of a table. Names match exactly, else without regard to case and outer blanks.
+def resolve(
+    columns: Sequence[str],
+    mapping: ColumnMapping | None,
+    where: str,
+    keep: Mapping[str, str] | None = None,
+) -> Layout:
+    """The layout of a table; `keep` maps columns to keep to the fields that name them.
 
-    Raises DataError, beginning with `where`, for a column that is missing or stands twice, and
-    with an example to paste where no layout is known.
+    Names match exactly, else without regard to case and outer blanks. Raises DataError, beginning
+    with `where`, for a column that is missing or stands twice, and with an example to paste where
+    no layout is known.
     """
     find = _Finder(columns, where)
     if mapping is not None:
-        return _per_column("mapped", mapping, find)
+        return _per_column("mapped", mapping, find, keep or {})
     layout = _chosen(columns, None)
     if layout == "wide":
-        return _per_column(layout, WIDE, find)
+        return _per_column(layout, WIDE, find, keep or {})
     if layout == "long":
-        return _per_row(find)
+        return _per_row(find, keep or {})
     raise DataError(_unknown(columns, where))
 
 
@@ -169,15 +197,19 @@ class _Finder:
     """Finds columns by name and collects what is wanted of each row."""
 
     def __init__(self, columns: Sequence[str], where: str) -> None:
-        self._columns, self._where = columns, where
+        self._columns, self.where = columns, where
         self.wanted: list[int] = []
 
     def need(self, name: str, field: str) -> int:
         """The place of a column within `wanted`; `field` is what names it in the file."""
         place = self.look(name)
         if place is None:
-            raise DataError(f"{self._where}: {field} names {name!r}, {self._nearest(name)}")
+            raise UnknownColumn(self.where, field, name, self._nearest(name))
         return place
+
+    def name_of(self, place: int) -> str:
+        """What the file calls the column at a place within `wanted`."""
+        return self._columns[self.wanted[place]]
 
     def look(self, name: str) -> int | None:
         """The same for a column that need not be there."""
@@ -187,7 +219,7 @@ class _Finder:
         if len(found) > 1:
             listed = " and ".join(str(at + 1) for at in found)
             raise DataError(
-                f"{self._where}: the column {name!r} stands {len(found)} times "
+                f"{self.where}: the column {name!r} stands {len(found)} times "
                 f"(columns {listed}); rename all but one"
             )
         self.wanted.append(found[0])
@@ -201,7 +233,9 @@ class _Finder:
         return f"which is no column; there are: {shown(self._columns)}"
 
 
-def _per_column(name: str, mapping: ColumnMapping, find: _Finder) -> PerColumn:
+def _per_column(
+    name: str, mapping: ColumnMapping, find: _Finder, keep: Mapping[str, str]
+) -> PerColumn:
     """The columns of a mapping; labels of the known layout may be missing, named ones not."""
     ids = _ids(mapping)
     for column in ids:
@@ -217,7 +251,23 @@ def _per_column(name: str, mapping: ColumnMapping, find: _Finder) -> PerColumn:
         label = _label(find, name, labels.get(kind), f"data.columns.label.{kind}")
         texts[kind] = (kind, place, label)
     case = _label(find, name, mapping.case_label, "data.columns.case_label")
-    return PerColumn(name, tuple(find.wanted), len(ids), tuple(texts.values()), case)
+    kept = _kept(find, keep)
+    return PerColumn(name, tuple(find.wanted), len(ids), tuple(texts.values()), case, kept)
+
+
+def _kept(find: _Finder, keep: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+    """Each column to keep under the name that the file gives it, once."""
+    places: dict[str, int] = {}
+    for column, field in keep.items():
+        place = find.need(column, field)
+        name = find.name_of(place)
+        if _UNKEPT & set(name):
+            raise DataError(
+                f"{find.where}: the column {name!r} cannot be kept: rename it without quotes and "
+                "backslashes"
+            )
+        places.setdefault(name, place)
+    return tuple(places.items())
 
 
 def _label(find: _Finder, layout: str, column: str | None, field: str) -> int | None:
@@ -230,11 +280,12 @@ def _kind(written: str) -> str:
     return written.strip().lower()
 
 
-def _per_row(find: _Finder) -> PerRow:
+def _per_row(find: _Finder, keep: Mapping[str, str]) -> PerRow:
     for column in LONG:
         find.look(column)
     label, case = (find.look(column) for column in _LONG_LABELS)
-    return PerRow(tuple(find.wanted), label, case)
+    kept = _kept(find, keep)
+    return PerRow(tuple(find.wanted), label, case, kept=kept)
 
 
 def _unknown(columns: Sequence[str], where: str) -> str:

@@ -49,6 +49,11 @@ class Source:
         return self._layout.name
 
     @property
+    def kept(self) -> tuple[str, ...]:
+        """The columns that are kept, by their names in the file. Raises DataError as `layout`."""
+        return tuple(name for name, _ in self._layout.kept)
+
+    @property
     def notes(self) -> list[str]:
         """What the user should know, as sentences; complete after `narratives`."""
         return list(self._table.notes)
@@ -117,7 +122,8 @@ class Source:
 
     @cached_property
     def _layout(self) -> Layout:
-        return resolve(self._table.columns, self._data.columns, self._table.where)
+        data = self._data
+        return resolve(self._table.columns, data.columns, self._table.where, data.kept)
 
     @cached_property
     def _table(self) -> Table:

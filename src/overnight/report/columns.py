@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -25,6 +25,16 @@ class Column:
     get: Callable[[Result], Cell]
     of: ItemType = "string"  # items of a list
 
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What an experiment has beside its answers: kept columns, and whether a part is set apart."""
+
+    kept: Sequence[str] = ()
+    split: bool = False
+
+
+NOTHING = Beside()
 
 _as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
@@ -49,10 +59,13 @@ _AFTER: tuple[tuple[str, Kind], ...] = (
     ("completion_tokens", "integer"),
 )
 _TEXTS = {"narrative_text": "text", "raw_response": "raw_reply"}
-_FIXED = frozenset(name for name, _ in (*_BEFORE, *_AFTER)) | _TEXTS.keys()
+_TEST_PART = "test_part"
+_FIXED = frozenset(name for name, _ in (*_BEFORE, *_AFTER)) | _TEXTS.keys() | {_TEST_PART}
 
 
-def columns_of(spec: AnswerSpec, *, with_text: bool = False) -> tuple[Column, ...]:
+def columns_of(
+    spec: AnswerSpec, *, with_text: bool = False, beside: Beside = NOTHING
+) -> tuple[Column, ...]:
     """The columns in order; those with narrative and raw reply only on request."""
     names = answer_names(spec)
     return (
@@ -62,6 +75,11 @@ def columns_of(spec: AnswerSpec, *, with_text: bool = False) -> tuple[Column, ..
             for f in spec.fields
         ),
         *(_fixed(name, kind) for name, kind in _AFTER),
+        *(
+            Column(shown, "string", _kept(name))
+            for name, shown in kept_names(beside.kept, names.values()).items()
+        ),
+        *((_fixed(_TEST_PART, "boolean"),) if beside.split else ()),
         *(_fixed(name, "string", source) for name, source in _TEXTS.items() if with_text),
     )
 
@@ -79,6 +97,19 @@ def answer_names(spec: AnswerSpec) -> dict[str, str]:
         while name.casefold() in _FIXED or (name != field.name and name in declared):
             name = f"answer_{name}"
         names[field.name] = name
+    return names
+
+
+def kept_names(kept: Sequence[str], answers: Iterable[str]) -> dict[str, str]:
+    """Kept column -> column. One named like another, in any case, is `kept_` + its name."""
+    taken = {*_FIXED, *(name.casefold() for name in answers)}
+    names: dict[str, str] = {}
+    for name in kept:
+        shown = name
+        while shown.casefold() in taken:
+            shown = f"kept_{shown}"
+        taken.add(shown.casefold())
+        names[name] = shown
     return names
 
 
@@ -123,6 +154,14 @@ def _answer(name: str, clean: Callable[[Cell], Cell]) -> Callable[[Result], Cell
         output: Mapping[str, Value] | None = result.output
         value = output.get(name) if output else None
         return None if value is None else clean(value)
+
+    return get
+
+
+def _kept(name: str) -> Callable[[Result], Cell]:
+    def get(result: Result) -> Cell:
+        value = result.kept.get(name) if result.kept else None
+        return None if value is None else _text(value)
 
     return get
 

@@ -26,6 +26,11 @@ _TITLES = {
 }
 
 
+def figure_title(name: str) -> str:
+    """A figure as people call it."""
+    return _TITLES[name]
+
+
 def shown(estimate: Estimate | None) -> str:
     """Three decimals, the interval in brackets."""
     if estimate is None or estimate.value is None:
@@ -56,6 +61,18 @@ def narratives_table(metrics: Metrics, evaluation: Evaluation) -> list[Row]:
         *figure_rows(list(groups.values())),
         *(confusion_rows(scores) if metrics.kind == "boolean" else []),
         *([f"repaired: {name}", f"{n:,}", *blank] for name, n in metrics.repaired.items()),
+    ]
+
+
+def groups_table(groups: Mapping[str, tuple[Metrics, Evaluation]]) -> list[Row]:
+    """A column for each group: the same rows as for all narratives."""
+    scores = [metrics.overall for metrics, _ in groups.values()]
+    boolean = any(metrics.kind == "boolean" for metrics, _ in groups.values())
+    return [
+        ["", *groups],
+        *count_rows(scores),
+        *figure_rows([evaluation.overall for _, evaluation in groups.values()]),
+        *(confusion_rows(scores) if boolean else []),
     ]
 
 

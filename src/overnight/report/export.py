@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.result import Result
 from overnight.errors import UsageError
-from overnight.report.columns import Column, Record, columns_of
+from overnight.report.columns import NOTHING, Beside, Column, Record, columns_of
 from overnight.report.csv_writer import CsvWriter
 from overnight.report.json_writer import JsonLinesWriter, JsonWriter
 from overnight.report.parquet_writer import ParquetWriter, pyarrow
@@ -41,13 +41,15 @@ def export(
     *,
     stem: str = "results",
     with_text: bool = False,
+    beside: Beside = NOTHING,
     on_rows: Callable[[int], None] | None = None,
 ) -> list[Path]:
     """Write `rows`, in their order, to `out/stem.FORMAT` for each of `formats`; the paths.
 
     One pass, flat memory. Files are complete, synced, private (0600; missing folders 0700) when
     their names appear; on any exception, also one from `rows`, old files stand and nothing else
-    is left. `on_rows` is told the rows so far every 1,000 and at the end; it may raise to stop.
+    is left. What stands `beside` the answers is written too. `on_rows` is told the rows so far
+    every 1,000 and at the end; it may raise to stop.
 
     Raises UsageError for an unknown format and for a folder that cannot be one, MissingExtra
     without pyarrow (all three before anything is written), OSError as the disk has it. If one
@@ -57,7 +59,7 @@ def export(
     chosen = known_formats(formats)
     if "parquet" in chosen:
         pyarrow()
-    columns = columns_of(spec, with_text=with_text)
+    columns = columns_of(spec, with_text=with_text, beside=beside)
     with staging(out) as stage:
         files: list[_File] = []
         try:

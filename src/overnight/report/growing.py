@@ -11,7 +11,7 @@ from pathlib import Path
 
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.result import Result
-from overnight.report.columns import columns_of
+from overnight.report.columns import NOTHING, Beside, columns_of
 from overnight.report.json_writer import json_line
 from overnight.report.staging import staging
 
@@ -22,9 +22,11 @@ Pages = Callable[[int], Page]
 class GrowingFile:
     """`results.jsonl` in the order of commits. `pages` reads results behind a point."""
 
-    def __init__(self, file: Path, spec: AnswerSpec, pages: Pages) -> None:
+    def __init__(
+        self, file: Path, spec: AnswerSpec, pages: Pages, beside: Beside = NOTHING
+    ) -> None:
         self.file = file
-        self._columns = columns_of(spec)
+        self._columns = columns_of(spec, beside=beside)
         self._names = [column.name for column in self._columns]
         self._pages = pages
         self._after = 0

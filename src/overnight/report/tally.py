@@ -101,14 +101,36 @@ def tally(judgements: Iterable[Judgement], primary: AnswerField | None) -> Tally
     found = Tally(primary)
     known: dict[tuple[object, ...], Seen] = {}  # as many as there are different answers
     for _, group in groupby(judgements, key=attrgetter("incident_id")):
-        judged = list(group)
-        seen = tuple([_seen(one, primary, known) for one in judged])
-        case_gold = _case_gold(judged)
-        found.profiles[CaseSeen(case_gold, seen)] += 1
-        if primary is not None:
-            _pack(found, judged, seen, case_gold)
-        found.n_cases += 1
+        _add_case(found, list(group), known)
     return found
+
+
+def tallies(
+    judgements: Iterable[Judgement], primary: AnswerField | None, values: Iterable[str | None]
+) -> dict[str | None, Tally]:
+    """The same for each of some values of the kept column, in one pass; others are passed over.
+
+    A case whose narratives differ in it counts in each of their groups, with what is in it.
+    """
+    found = {value: Tally(primary) for value in values}
+    known: dict[tuple[object, ...], Seen] = {}
+    for _, group in groupby(judgements, key=attrgetter("incident_id")):
+        parts: dict[str | None, list[Judgement]] = {}
+        for one in group:
+            parts.setdefault(one.kept, []).append(one)
+        for value, judged in parts.items():
+            if value in found:
+                _add_case(found[value], judged, known)
+    return found
+
+
+def _add_case(found: Tally, judged: list[Judgement], known: dict[tuple[object, ...], Seen]) -> None:
+    seen = tuple([_seen(one, found.primary, known) for one in judged])
+    case_gold = _case_gold(judged)
+    found.profiles[CaseSeen(case_gold, seen)] += 1
+    if found.primary is not None:
+        _pack(found, judged, seen, case_gold)
+    found.n_cases += 1
 
 
 def _case_gold(judged: list[Judgement]) -> bool | None:

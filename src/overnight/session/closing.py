@@ -10,8 +10,11 @@ from overnight.report.metrics import measure, metrics_json
 from overnight.session.state import METRIC_COLUMNS, Ending, Session
 from overnight.store import lock
 from overnight.store.database import Database
+from overnight.store.datasets import get_dataset
 from overnight.store.experiments import counts_in, get_experiment, transition, update_experiment
 from overnight.store.ledger import close_lost
+from overnight.store.looks import Labels, add_look, labels_of
+from overnight.store.parts import develop_part
 from overnight.store.pauses import close_pauses
 from overnight.store.rescue import read_in
 from overnight.store.results import label_counts
@@ -32,7 +35,10 @@ def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Co
     key, now = session.keys.experiment_key, time.time()
     session.heartbeat.worked_on()  # large exports take their time
     spec = session.config.values.answer
-    metrics = metric_columns(session.database, key, spec) if ending.event is Event.FINISH else {}
+    metrics, labels = {}, None
+    if ending.event is Event.FINISH:
+        metrics = metric_columns(session.database, session.experiment, spec)
+        labels = _labels(session)
     try:
         with session.database.write() as connection:
             fence(connection, session.keys.session_id, session.sign())
@@ -51,6 +57,8 @@ def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Co
             end_session(connection, session.keys.session_id, str(ending.event), now)
             close_pauses(connection, key)
             runtime = runtime_of(connection, key)
+            if labels is not None:
+                add_look(connection, session.experiment, *labels, now)
             update_experiment(
                 connection,
                 key,
@@ -73,9 +81,18 @@ def end(session: Session, ending: Ending, files: Mapping[str, str | None]) -> Co
     return counts
 
 
-def metric_columns(database: Database, experiment_key: int, spec: AnswerSpec) -> dict[str, Any]:
-    """The columns of `experiments` that hold metrics, over all results."""
-    measured = metrics_json(measure(label_counts(database, experiment_key), spec))
+def _labels(session: Session) -> tuple[Labels, str]:
+    """The labels that the metrics rest on, and the checksum of the dataset."""
+    database, experiment = session.database, session.experiment
+    part = develop_part(database, experiment)
+    checksum = get_dataset(database, experiment.dataset_id).checksum
+    return labels_of(database, experiment.dataset_id, part), checksum
+
+
+def metric_columns(database: Database, experiment: Experiment, spec: AnswerSpec) -> dict[str, Any]:
+    """The columns of `experiments` that hold metrics, over all results but the test part's."""
+    part = develop_part(database, experiment)
+    measured = metrics_json(measure(label_counts(database, experiment.experiment_key, part), spec))
     return {name: measured.get(name) for name in METRIC_COLUMNS}
 
 

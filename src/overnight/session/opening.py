@@ -5,12 +5,13 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from overnight._version import __version__
 from overnight.clock import Heartbeat
-from overnight.config import Config
-from overnight.config.binding import binding_digest
+from overnight.config import Config, naming_the_line
+from overnight.config.binding import binding_digest, configuration_digest
 from overnight.domain.experiment import Event, Experiment, Status, Workload
 from overnight.errors import (
     AlreadyCompleted,
@@ -21,13 +22,14 @@ from overnight.errors import (
 )
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
+from overnight.ingest.keep import keep_columns, kept_notes, missing_columns
 from overnight.record import SessionKeys
 from overnight.session.notes import changed_notes, dead_notes, retry_note, server_notes
 from overnight.session.state import METRIC_COLUMNS, Opening, Session
 from overnight.store import lock
 from overnight.store.backup import back_up
 from overnight.store.database import Database
-from overnight.store.datasets import get_dataset
+from overnight.store.datasets import Dataset, get_dataset
 from overnight.store.experiments import counts_in, get_experiment, transition, update_experiment
 from overnight.store.ledger import close_lost
 from overnight.store.pauses import close_pauses
@@ -115,14 +117,14 @@ def _as_left(database: Database, key: int, how: Opening) -> Experiment:
 def _verified(database: Database, experiment: Experiment, how: Opening) -> Verified:
     """The data file, seen to hold what is stored. Raises DataChanged, naming what to type."""
     if how.use_stored_data:
-        return Verified(experiment.data_checksum)
+        return Verified(experiment.data_checksum, tuple(_not_read(database, experiment, how)))
     if how.loaded is not None:
         return Verified(how.loaded)
     dataset = get_dataset(database, experiment.dataset_id)
     data = how.config.values.data
     known = tuple({experiment.data_checksum: 0, dataset.checksum: 0})
     try:
-        return verify(database, dataset, data, known, how.config.secrets.hide(str(data.file)))
+        verified = verify(database, dataset, data, known, how.config.secrets.hide(str(data.file)))
     except DataChanged as changed:
         raise DataChanged(
             f"{changed}\n"
@@ -132,6 +134,29 @@ def _verified(database: Database, experiment: Experiment, how: Opening) -> Verif
             f"overnight resume {experiment.experiment_id[:8]} --config CONFIG\n"
             "To begin anew with another file: overnight run CONFIG --new"
         ) from None
+    return _with_kept(database, dataset, how.config, verified)
+
+
+def _with_kept(
+    database: Database, dataset: Dataset, config: Config, verified: Verified
+) -> Verified:
+    """The columns that the configuration keeps, read from the file that was verified."""
+    with naming_the_line(config):
+        _, added = keep_columns(database, dataset, config.values.data, verified.checksum)
+    return replace(verified, notes=(*verified.notes, *kept_notes(added)))
+
+
+def _not_read(database: Database, experiment: Experiment, how: Opening) -> Iterator[str]:
+    """What of the kept columns is not there. Raises RefusedError where the split needs it."""
+    data = how.config.values.data
+    missing = missing_columns(get_dataset(database, experiment.dataset_id), data)
+    if data.split and data.split.column in missing:
+        raise RefusedError(
+            f"data.split needs the column {data.split.column!r}, which is read from the data file: "
+            "go on without --use-stored-data, or without data.split"
+        )
+    if missing:
+        yield f"not kept, since the data file is not read: {', '.join(missing)}"
 
 
 def _back_up(database: Database, say: Handler) -> None:
@@ -226,6 +251,7 @@ def _config_columns(config: Config) -> dict[str, Any]:
         "max_narratives": values.run.max_narratives,
         "config_json": config.stored_json,
         "binding_sha256": binding_digest(values),
+        "configuration_sha256": configuration_digest(values),
     }
 
 

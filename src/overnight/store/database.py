@@ -22,6 +22,7 @@ from overnight.private import private_folder
 from overnight.store.explain import PATIENCE, explained
 from overnight.store.filesystem import refuse_network_drive
 from overnight.store.from_r.tables import is_r_database
+from overnight.store.functions import add_functions
 from overnight.store.hot import HotConnection
 from overnight.store.migrations import FROM_R, create_schema, migrate_schema
 from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
@@ -274,5 +275,6 @@ def _engine(path: Path) -> Engine:
         connection.execute("PRAGMA page_size = 8192")  # counts only for a file still empty
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+        add_functions(connection)
 
     return engine

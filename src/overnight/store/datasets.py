@@ -14,8 +14,8 @@ from overnight.store.times import as_text
 
 _ADD = """
     INSERT INTO narratives (dataset_id, row_num, incident_id, narrative_type, label, case_label,
-                            manual_flag_ind, manual_flag, text_sha256, narrative_text)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                            manual_flag_ind, manual_flag, text_sha256, narrative_text, kept)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (dataset_id, incident_id, narrative_type) DO NOTHING"""
 _DROP_CHUNK = 5000
 FROM_R = "R"  # the layout of a dataset that the earlier R implementation had loaded
@@ -33,16 +33,17 @@ class Dataset:
     n_narratives: int
     n_left_out: int
     odd_labels: Mapping[str, int]
+    kept: tuple[str, ...] = ()  # columns of the file that stand beside each narrative
 
 
 _COLUMNS = (
     "dataset_id, data_checksum, mapping_json, data_source, layout, n_narratives, n_left_out,"
-    " odd_labels_json"
+    " odd_labels_json, kept_json"
 )
 
 
 def _dataset(row: Sequence[Any]) -> Dataset:
-    dataset_id, checksum, mapping, source, layout, n_narratives, n_left_out, odd_labels = row
+    dataset_id, checksum, mapping, source, layout, n_narratives, n_left_out, odd_labels, kept = row
     return Dataset(
         dataset_id=dataset_id,
         checksum=checksum,
@@ -52,6 +53,7 @@ def _dataset(row: Sequence[Any]) -> Dataset:
         n_narratives=n_narratives,
         n_left_out=n_left_out,
         odd_labels=json.loads(odd_labels or "{}"),
+        kept=tuple(json.loads(kept or "[]")),
     )
 
 
@@ -187,7 +189,15 @@ def _narrative_row(dataset_id: int, row_num: int, row: SourceNarrative) -> tuple
         None if case_gold is None else int(case_gold),
         text_digest(row.text),
         row.text,
+        kept_json(row),
     )
+
+
+def kept_json(row: SourceNarrative) -> str | None:
+    """What is kept beside a narrative; None where nothing is."""
+    if not row.kept:
+        return None
+    return json.dumps(row.kept, ensure_ascii=False, separators=(",", ":"))
 
 
 def text_digest(text: str) -> bytes:
@@ -237,20 +247,34 @@ def add_left_out(database: Database, dataset_id: int, rows: Sequence[LeftOut]) -
 
 
 def finish_dataset(
-    database: Database, dataset_id: int, odd_labels: Mapping[str, int], now: float
+    database: Database,
+    dataset_id: int,
+    odd_labels: Mapping[str, int],
+    now: float,
+    kept: Sequence[str] = (),
 ) -> Dataset:
-    """Declare a dataset complete; from now on it never changes."""
+    """Declare a dataset complete; from now on its narratives and labels never change."""
     with database.write() as connection:
         connection.execute(
             text(
-                "UPDATE datasets SET loaded_at = :now, odd_labels_json = :odd,"
+                "UPDATE datasets SET loaded_at = :now, odd_labels_json = :odd, kept_json = :kept,"
                 " n_narratives = (SELECT count(*) FROM narratives WHERE dataset_id = :id),"
                 " n_left_out = (SELECT count(*) FROM left_out_rows WHERE dataset_id = :id)"
                 " WHERE dataset_id = :id"
             ),
-            {"now": as_text(now), "odd": json.dumps(dict(odd_labels)), "id": dataset_id},
+            {
+                "now": as_text(now),
+                "odd": json.dumps(dict(odd_labels)),
+                "kept": names_json(kept),
+                "id": dataset_id,
+            },
         )
     return get_dataset(database, dataset_id)
+
+
+def names_json(kept: Sequence[str]) -> str | None:
+    """Names of kept columns as they are stored."""
+    return json.dumps(list(kept), ensure_ascii=False) if kept else None
 
 
 def left_out(database: Database, dataset_id: int) -> Iterator[LeftOut]:

@@ -1,11 +1,15 @@
 """Looking at a database that may be damaged, and changing nothing: plain reads, one by one."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from overnight.domain.order import RandomOrder
+from overnight.store.functions import add_functions
+from overnight.store.parts import covered
 from overnight.store.snapshot import connected, stoppable
 
 _MANY = 20  # faults are listed up to so many
@@ -40,6 +44,7 @@ class State:
     pid: int | None
     started_at: str | None
     last_seen_at: str | None
+    order: RandomOrder | None = None  # None: the order of the file
 
     @property
     def remaining(self) -> int:
@@ -71,6 +76,7 @@ def looked_at(path: Path) -> Iterator[sqlite3.Connection]:
     """
     options = "mode=ro" if _has_journal(path) else "mode=ro&immutable=1"
     with connected(path, options) as connection:
+        add_functions(connection)
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         with stoppable(connection, lambda: None):
             yield connection
@@ -114,6 +120,8 @@ def broken_references(connection: sqlite3.Connection) -> list[str]:
 
 def states(connection: sqlite3.Connection) -> list[State]:
     """Every experiment, oldest first; counted on the indexes."""
+    columns = connection.execute("SELECT name FROM pragma_table_info('experiments')").fetchall()
+    order = "e.run_order" if ("run_order",) in columns else "'file'"  # an older database
     rows = connection.execute(
         "SELECT e.experiment_key, e.experiment_id, e.experiment_name, e.status, e.dataset_id,"
         " coalesce(e.n_narratives_total, 0),"
@@ -123,12 +131,19 @@ def states(connection: sqlite3.Connection) -> list[State]:
         " (SELECT count(*) FROM run_sessions o WHERE o.experiment_key = e.experiment_key"
         "   AND o.ended_at IS NULL),"
         " coalesce(s.api_url, e.api_url), s.host, s.pid, s.started_at,"
-        " coalesce(s.last_seen_at, s.started_at)"
-        " FROM experiments e LEFT JOIN run_sessions s ON s.session_id ="
+        " coalesce(s.last_seen_at, s.started_at), "
+        f" coalesce(e.run_seed, 0), coalesce(d.n_narratives, 1), {order}"
+        " FROM experiments e LEFT JOIN datasets d ON d.dataset_id = e.dataset_id"
+        " LEFT JOIN run_sessions s ON s.session_id ="
         "  (SELECT max(session_id) FROM run_sessions l WHERE l.experiment_key = e.experiment_key)"
         " ORDER BY e.experiment_key"
     )
-    return [State(*row) for row in rows]
+    return [_state(*row) for row in rows]
+
+
+def _state(*row: Any) -> State:  # noqa: ANN401 - a database row
+    known, (seed, size, order) = row[:-3], row[-3:]
+    return State(*(*known, RandomOrder(seed, size) if order == "random" else None))
 
 
 def datasets(connection: sqlite3.Connection) -> list[DatasetRows]:
@@ -150,26 +165,25 @@ def datasets(connection: sqlite3.Connection) -> list[DatasetRows]:
 
 def remaining_rows(connection: sqlite3.Connection, state: State) -> int:
     """Narratives that an experiment covers and that have no result, counted as a run finds them."""
+    part = covered(state.order, state.n_total)
     return _value(
         connection,
-        "SELECT count(*) FROM narratives n WHERE n.dataset_id = ? AND n.row_num <= ? AND NOT EXISTS"
-        " (SELECT 1 FROM results r WHERE r.experiment_key = ? AND r.narrative_id = n.narrative_id)",
-        state.dataset_id,
-        state.n_total,
-        state.experiment_key,
+        f"SELECT count(*) FROM narratives n WHERE n.dataset_id = :dataset AND {part.sql}"
+        " AND NOT EXISTS (SELECT 1 FROM results r WHERE r.experiment_key = :experiment"
+        " AND r.narrative_id = n.narrative_id)",
+        {**part.values, "dataset": state.dataset_id, "experiment": state.experiment_key},
     )
 
 
 def stray_results(connection: sqlite3.Connection, state: State) -> int:
     """Results of narratives that their experiment does not cover."""
+    part = covered(state.order, state.n_total)
     return _value(
         connection,
         "SELECT count(*) FROM results r LEFT JOIN narratives n ON n.narrative_id = r.narrative_id"
-        " WHERE r.experiment_key = ? AND (n.narrative_id IS NULL OR n.dataset_id <> ?"
-        " OR n.row_num > ?)",
-        state.experiment_key,
-        state.dataset_id,
-        state.n_total,
+        " WHERE r.experiment_key = :experiment AND (n.narrative_id IS NULL"
+        f" OR n.dataset_id <> :dataset OR NOT {part.sql})",
+        {**part.values, "dataset": state.dataset_id, "experiment": state.experiment_key},
     )
 
 
@@ -209,5 +223,7 @@ def known_files(connection: sqlite3.Connection) -> dict[str, str]:
     }
 
 
-def _value(connection: sqlite3.Connection, query: str, *values: object) -> int:
-    return int(connection.execute(query, values).fetchone()[0])
+def _value(
+    connection: sqlite3.Connection, query: str, values: Mapping[str, object] | None = None
+) -> int:
+    return int(connection.execute(query, values or {}).fetchone()[0])

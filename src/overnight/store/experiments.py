@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, text
 
 from overnight.domain.experiment import TRANSITIONS, Counts, Event, Experiment, Status
+from overnight.domain.order import RandomOrder
 from overnight.errors import RefusedError, UnknownExperiment
 from overnight.store.database import Database
 from overnight.store.hot import Executes
@@ -17,7 +18,8 @@ from overnight.store.times import as_text, from_text
 _COLUMNS = (
     "experiment_key, experiment_id, experiment_name, status, status_reason, dataset_id,"
     " data_checksum, n_narratives_total, config_json, config_file, binding_sha256, served_model,"
-    " structured, created_at"
+    " structured, created_at, configuration_sha256, run_order, run_seed,"
+    " (SELECT n_narratives FROM datasets d WHERE d.dataset_id = experiments.dataset_id)"
 )
 
 
@@ -37,6 +39,8 @@ def _experiment(row: Sequence[Any]) -> Experiment:
         served_model=row[11],
         structured=row[12],
         created_at=from_text(row[13]),
+        configuration_sha256=row[14],
+        order=RandomOrder(row[16] or 0, row[17]) if row[15] == "random" else None,
     )
 
 

@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
-from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION, VIEWS, limits, metadata, pauses
+from overnight.store.schema import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    VIEWS,
+    limits,
+    looks,
+    metadata,
+    pauses,
+)
 
 FROM_R = -1  # in the place of a version: a database of the earlier R implementation
 # Tables that may have columns of an older program, and the view that shows them too.
@@ -64,12 +72,23 @@ def _views_in(connection: Connection) -> list[str]:
 
 
 def _from_1(connection: Connection) -> None:
-    """Sessions keep how long they worked by their own clock, when they paused, and the limit."""
+    """Sessions keep how long they worked by their own clock, when they paused, and the limit.
+
+    Narratives keep columns of their file, and it is counted how often labels were looked at.
+    """
     for column in ("runtime_sec FLOAT", "stood_still_sec FLOAT", "stop_asked_at TEXT"):
         connection.exec_driver_sql(f"ALTER TABLE run_sessions ADD COLUMN {column}")
     connection.exec_driver_sql("ALTER TABLE run_sessions ADD COLUMN stop_asked_by TEXT")
     pauses.create(connection)
     limits.create(connection)
+    looks.create(connection)
+    for table, column in (
+        ("datasets", "kept_json TEXT"),
+        ("narratives", "kept TEXT"),
+        ("experiments", "run_order TEXT NOT NULL DEFAULT 'file'"),
+        ("experiments", "configuration_sha256 TEXT"),
+    ):
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column}")
     connection.exec_driver_sql(
         "UPDATE run_sessions SET runtime_sec = max(0.0, round((julianday(coalesce(ended_at,"
         " last_seen_at, started_at)) - julianday(started_at)) * 86400.0, 3))"

@@ -12,15 +12,17 @@ from overnight.domain.narrative import Narrative
 _PAGE = """
     SELECT n.narrative_id, n.row_num, n.incident_id, n.narrative_type, n.narrative_text
     FROM narratives n
-    WHERE n.dataset_id = :dataset AND n.row_num > :after AND n.row_num <= :last
+    WHERE n.dataset_id = :dataset AND {rows}
       AND NOT EXISTS (SELECT 1 FROM results r
                       WHERE r.experiment_key = :experiment AND r.narrative_id = n.narrative_id)
     ORDER BY n.row_num
     LIMIT :size"""
+_NEXT = text(_PAGE.format(rows="n.row_num > :after AND n.row_num <= :last"))
+_AMONG = text(_PAGE.format(rows="n.row_num IN :rows")).bindparams(bindparam("rows", expanding=True))
 
 # `status <> 'answered'` is what lets SQLite use the partial index. A result knows how many calls
 # led to it: what was unreadable after them belongs to a retry that was broken off.
-_HISTORY = """
+_HISTORY = text("""
     SELECT a.narrative_id, count(*),
            sum(CASE WHEN a.error_category = 'parse_error' THEN 1 ELSE 0 END),
            sum(CASE WHEN a.error_category = 'parse_error'
@@ -30,8 +32,8 @@ _HISTORY = """
     LEFT JOIN results r
       ON r.experiment_key = a.experiment_key AND r.narrative_id = a.narrative_id
     WHERE a.experiment_key = :experiment AND a.status <> 'answered'
-      AND a.narrative_id BETWEEN :first AND :last
-    GROUP BY a.narrative_id"""
+      AND a.narrative_id IN :ids
+    GROUP BY a.narrative_id""").bindparams(bindparam("ids", expanding=True))
 
 
 def remaining_page(
@@ -51,7 +53,7 @@ def remaining_page(
         connection,
         experiment_key,
         connection.execute(
-            text(_PAGE),
+            _NEXT,
             {
                 "experiment": experiment_key,
                 "dataset": dataset_id,
@@ -61,6 +63,23 @@ def remaining_page(
             },
         ).all(),
     )
+
+
+def remaining_among(
+    connection: Connection, experiment_key: int, dataset_id: int, rows: Sequence[int]
+) -> list[Job]:
+    """Those of `rows` (row numbers) without a result, in their order; else as `remaining_page`."""
+    found = connection.execute(
+        _AMONG,
+        {
+            "experiment": experiment_key,
+            "dataset": dataset_id,
+            "rows": list(rows),
+            "size": len(rows),
+        },
+    ).all()
+    place = {row: i for i, row in enumerate(rows)}
+    return _jobs(connection, experiment_key, sorted(found, key=lambda row: place[row.row_num]))
 
 
 def error_narratives(
@@ -92,16 +111,14 @@ def _jobs(connection: Connection, experiment_key: int, rows: Sequence[Row[Any]])
     if not rows:
         return []
     ids = [row[0] for row in rows]
-    histories = _histories(connection, experiment_key, min(ids), max(ids))
+    histories = _histories(connection, experiment_key, ids)
     return [Job(Narrative(*tuple(row)), **histories.get(row[0], {})) for row in rows]
 
 
 def _histories(
-    connection: Connection, experiment_key: int, first: int, last: int
+    connection: Connection, experiment_key: int, ids: Sequence[int]
 ) -> dict[int, dict[str, Any]]:
-    rows = connection.execute(
-        text(_HISTORY), {"experiment": experiment_key, "first": first, "last": last}
-    ).all()
+    rows = connection.execute(_HISTORY, {"experiment": experiment_key, "ids": list(ids)}).all()
     return {
         narrative_id: {
             "n_calls": n_calls,

@@ -15,6 +15,10 @@ from overnight.store.schema import metadata
 BEING_DELETED = "being deleted"
 _CHUNK = 20_000  # ids of rows that are looked at in one transaction
 _LARGE = {"attempts": "attempt_id", "results": "result_id"}  # table -> its key
+# Looks at labels outlive their experiment, but not the labels: of those nothing is to be left.
+_LOOKS_AT_NOTHING = (
+    "DELETE FROM looks WHERE data_checksum NOT IN (SELECT data_checksum FROM datasets)"
+)
 _OF_R = ("duplicate_results", "orphan_results")  # where a database came from R and had such
 
 
@@ -46,6 +50,7 @@ def remove_experiment(database: Database, experiment: Experiment, *, with_data: 
             connection.execute(
                 text("DELETE FROM datasets WHERE dataset_id = :id"), {"id": experiment.dataset_id}
             )
+            connection.exec_driver_sql(_LOOKS_AT_NOTHING)
     return n_narratives
 
 

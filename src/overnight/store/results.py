@@ -1,7 +1,7 @@
 """Results read back: row by row for exports, counted for metrics."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from overnight.domain.judgement import Judgement
 from overnight.domain.narrative import as_binary
 from overnight.domain.result import Result
 from overnight.store.database import Database
+from overnight.store.parts import WHOLE, Part, covered, path_of
 from overnight.store.times import from_text
 
 _PAGE_SIZE = 1000
@@ -22,13 +23,13 @@ _PAGE_SIZE = 1000
 _COLUMNS = """
            n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.output_json,
            r.primary_value, r.error_category, r.error_message, r.repaired, r.attempt_count,
-           r.response_sec, r.processed_at, r.prompt_tokens, r.completion_tokens"""
+           r.response_sec, r.processed_at, r.prompt_tokens, r.completion_tokens, n.kept, {apart}"""
 _PAGE = f"""
     SELECT {_COLUMNS},
            {{text}}, {{raw}}
     FROM narratives n
     JOIN results r ON r.experiment_key = :experiment AND r.narrative_id = n.narrative_id
-    WHERE n.dataset_id = :dataset AND n.row_num > :after {{only}}
+    WHERE n.dataset_id = :dataset AND n.row_num > :after AND {{part}} {{only}}
     ORDER BY n.row_num
     LIMIT :size"""
 # The plus keeps SQLite from the index of the experiment: only new rows are looked at.
@@ -48,14 +49,19 @@ def iterate_results(
     *,
     with_text: bool = False,
     errors_only: bool = False,
+    part: Part = WHOLE,
+    apart: Part | None = None,
     wanted: Callable[[Verdict], bool] | None = None,
 ) -> Iterator[Result]:
     """Every result in dataset order; a page per transaction, so memory stays flat.
 
-    With `wanted`, only answers of which their label says something that is wanted.
+    Only of a `part`, where one is given; each says whether it is `apart`. With `wanted`, only
+    answers of which their label says something that is wanted.
     """
     query = text(
         _PAGE.format(
+            part=part.sql,
+            apart=_sql(apart),
             only="AND r.error_category IS NOT NULL" if errors_only else "",
             text="n.narrative_text" if with_text else "NULL",
             raw="r.raw_response" if with_text else "NULL",
@@ -67,6 +73,8 @@ def iterate_results(
             rows = connection.execute(
                 query,
                 {
+                    **part.values,
+                    **(apart.values if apart else {}),
                     "experiment": experiment_key,
                     "dataset": dataset_id,
                     "after": after,
@@ -83,6 +91,10 @@ def iterate_results(
         after = rows[-1][0]
 
 
+def _sql(apart: Part | None) -> str:
+    return "NULL" if apart is None else f"({apart.sql})"
+
+
 @dataclass(frozen=True, slots=True)
 class NewResults:
     """Results in the order of their commits, and where those that follow begin."""
@@ -93,7 +105,12 @@ class NewResults:
 
 
 def new_results(
-    database: Database, experiment_key: int, spec: AnswerSpec, *, after: int
+    database: Database,
+    experiment_key: int,
+    spec: AnswerSpec,
+    *,
+    after: int,
+    apart: Part | None = None,
 ) -> NewResults:
     """A page of the results that were committed since `after` (0: all).
 
@@ -103,7 +120,13 @@ def new_results(
         newest = connection.execute(text("SELECT coalesce(max(result_id), 0) FROM results"))
         last = int(newest.scalar_one())
         rows = connection.execute(
-            text(_NEW), {"experiment": experiment_key, "after": after, "size": _PAGE_SIZE}
+            text(_NEW.format(apart=_sql(apart))),
+            {
+                **(apart.values if apart else {}),
+                "experiment": experiment_key,
+                "after": after,
+                "size": _PAGE_SIZE,
+            },
         ).all()
     full = len(rows) == _PAGE_SIZE
     return NewResults(
@@ -112,31 +135,48 @@ def new_results(
 
 
 _JUDGED = """
-    SELECT n.row_num, n.incident_id, n.narrative_type, n.label, n.case_label, r.primary_value,
-           r.confidence, r.error_category, r.result_id IS NOT NULL, n.text_sha256
+    SELECT n.row_num, n.incident_id, n.narrative_type, CASE WHEN {labelled} THEN n.label END,
+           CASE WHEN {labelled} THEN n.case_label END, r.primary_value,
+           r.confidence, r.error_category, r.result_id IS NOT NULL, n.text_sha256, {kept}
     FROM narratives n
     LEFT JOIN results r ON r.experiment_key = :experiment AND r.narrative_id = n.narrative_id
-    WHERE n.dataset_id = :dataset AND n.row_num <= :total
+    WHERE n.dataset_id = :dataset AND {covered} AND {part}
       AND (n.incident_id, n.narrative_type) > (:incident, :type)
     ORDER BY n.incident_id, n.narrative_type
     LIMIT :size"""
 
 
-def iterate_judgements(database: Database, experiment: Experiment) -> Iterator[Judgement]:
+def iterate_judgements(
+    database: Database,
+    experiment: Experiment,
+    part: Part = WHOLE,
+    *,
+    labelled: Part = WHOLE,
+    kept: str | None = None,
+) -> Iterator[Judgement]:
     """Every narrative that the experiment covers, those of a case together, ordered by key.
 
-    The order is that of Python's strings, too. A page per transaction, so memory stays flat.
+    The order is that of Python's strings, too. Only of a `part`, where one is given, without the
+    labels outside `labelled`; each with its value in the column `kept`. A page per transaction,
+    so memory stays flat.
     """
-    query = text(_JUDGED)
+    cover = covered(experiment.order, experiment.n_total)
+    shown = "NULL" if kept is None else "json_extract(n.kept, :kept_path)"
+    query = text(
+        _JUDGED.format(covered=cover.sql, part=part.sql, kept=shown, labelled=labelled.sql)
+    )
+    values = {**cover.values, **part.values, **labelled.values}
+    if kept is not None:
+        values["kept_path"] = path_of(kept)
     incident = type_ = ""  # no key is empty: empty ones are left out at loading
     while True:
         with database.read() as connection:
             rows = connection.execute(
                 query,
                 {
+                    **values,
                     "experiment": experiment.experiment_key,
                     "dataset": experiment.dataset_id,
-                    "total": experiment.n_total,
                     "incident": incident,
                     "type": type_,
                     "size": _PAGE_SIZE,
@@ -183,8 +223,10 @@ def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database 
         processed_at=from_text(row[12]),
         prompt_tokens=row[13],
         completion_tokens=row[14],
-        text=row[15],
-        raw_reply=row[16],
+        kept=json.loads(row[15]) if row[15] else None,
+        test_part=None if row[16] is None else bool(row[16]),
+        text=row[17],
+        raw_reply=row[18],
     )
 
 
@@ -240,14 +282,17 @@ def is_correct(spec: AnswerSpec, label: str | None, primary: str | None) -> bool
 
 
 def label_counts(
-    database: Database, experiment_key: int, *, first: int | None = None
+    database: Database, experiment_key: int, part: Part = WHOLE, *, first: int | None = None
 ) -> ExperimentCounts:
     """What metrics are computed from, counted in the database.
 
-    With `first`, only of the first so many narratives of the dataset.
+    Only of a `part`, where one is given; with `first`, of the first so many narratives of the
+    dataset.
     """
-    only = "" if first is None else "AND n.row_num <= :first"
-    values = {"key": experiment_key} if first is None else {"key": experiment_key, "first": first}
+    only = f"AND {part.sql}" if first is None else f"AND {part.sql} AND n.row_num <= :first"
+    values = {"key": experiment_key, **part.values}
+    if first is not None:
+        values["first"] = first
     with database.read() as connection:
         rows = connection.execute(
             text(
@@ -266,10 +311,15 @@ def label_counts(
             ),
             values,
         ).all()
+    return ExperimentCounts(
+        by_label=tuple(LabelCount(*row) for row in rows), repairs=repairs_of(repaired)
+    )
+
+
+def repairs_of(repaired: Iterable[Sequence[Any]]) -> dict[str, int]:
+    """How many results needed each repair; one may have needed several."""
     repairs: dict[str, int] = {}
     for names, n in repaired:
         for name in names.split(", "):
             repairs[name] = repairs.get(name, 0) + n
-    return ExperimentCounts(
-        by_label=tuple(LabelCount(*row) for row in rows), repairs=dict(sorted(repairs.items()))
-    )
+    return dict(sorted(repairs.items()))

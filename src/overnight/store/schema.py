@@ -41,6 +41,7 @@ datasets = Table(
     Column("n_narratives", Integer),
     Column("n_left_out", Integer),
     Column("odd_labels_json", Text),
+    Column("kept_json", Text),  # columns of the file in `narratives.kept`; NULL: none
     Index("uq_dataset", "data_checksum", "mapping_json", unique=True),
 )
 
@@ -58,6 +59,7 @@ narratives = Table(
     Column("manual_flag", Integer),
     Column("text_sha256", LargeBinary, nullable=False),
     Column("narrative_text", Text, nullable=False),
+    Column("kept", Text),  # a JSON object: column of the file -> text; what is blank is not in it
     Index("uq_source_narrative", "dataset_id", "incident_id", "narrative_type", unique=True),
     Index("ix_narratives_order", "dataset_id", "row_num", unique=True),
 )
@@ -130,6 +132,8 @@ experiments = Table(
     Column("served_model", Text),
     Column("structured", Text),
     Column("primary_type", Text),
+    Column("run_order", Text, nullable=False, server_default="file"),
+    Column("configuration_sha256", Text),  # the binding fields that do not say how many
     CheckConstraint("status IN ('running', 'completed', 'failed', 'cancelled')", name="ck_status"),
     Index("ix_experiments_created", "created_at"),
 )
@@ -257,6 +261,25 @@ results = Table(
     ),
 )
 
+# How often labels were looked at. It points to no experiment: deleting one takes no look back.
+looks = Table(
+    "looks",
+    metadata,
+    Column("look_id", Integer, primary_key=True),
+    Column("labels_sha256", Text, nullable=False),
+    Column("configuration_sha256", Text, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("data_checksum", Text, nullable=False),
+    Column("split_json", Text),
+    Column("n_labels", Integer, nullable=False),
+    Column("experiment_id", Text, nullable=False),  # with which it was first measured
+    Column("first_at", Text, nullable=False),
+    Column("first_by", Text, nullable=False),
+    CheckConstraint("part IN ('all', 'develop', 'test')", name="ck_part"),
+    Index("uq_look", "labels_sha256", "part", "configuration_sha256", unique=True),
+    Index("ix_looks_data", "data_checksum"),
+)
+
 _COMPARED = "e.primary_type = 'boolean' AND r.primary_value IS NOT NULL"
 
 
@@ -272,7 +295,7 @@ VIEWS = {
     "source_narratives": """
         SELECT n.narrative_id, n.incident_id, n.narrative_type, n.narrative_text,
                n.manual_flag_ind, n.manual_flag, d.data_source, d.data_checksum, d.loaded_at,
-               n.dataset_id, n.row_num, n.label, n.case_label,
+               n.dataset_id, n.row_num, n.label, n.case_label, n.kept,
                lower(hex(n.text_sha256)) AS text_sha256
         FROM narratives n JOIN datasets d ON d.dataset_id = n.dataset_id
         WHERE d.loaded_at IS NOT NULL""",
@@ -303,7 +326,7 @@ VIEWS = {
                n.incident_id, n.narrative_type, n.label, n.manual_flag_ind, n.manual_flag,
                r.primary_value, r.detected, r.confidence, r.indicators, r.rationale,
                r.output_json, r.error_category, r.error_message, r.attempt_count,
-               r.response_sec, r.processed_at
+               r.response_sec, r.processed_at, n.kept
         FROM results r
         JOIN experiments e ON e.experiment_key = r.experiment_key
         JOIN narratives n ON n.narrative_id = r.narrative_id""",

@@ -94,7 +94,7 @@ class Snapshot:
         return None
 
     def is_unchanged_since(self, copy: Path) -> bool:
-        """Whether no result, dataset or experiment was added or changed since a copy was made.
+        """Whether no result, dataset, experiment or look was added or changed since a copy.
 
         Looks at small tables only: every result that is committed is counted in its session.
         A column that only one of them knows is passed over.
@@ -104,7 +104,7 @@ class Snapshot:
                 mine = self._connection
                 return all(
                     _rows(mine, table, shared) == _rows(other, table, shared)
-                    for table in ("datasets", "experiments")
+                    for table in ("datasets", "experiments", "looks")
                     for shared in (_columns(mine, table) & _columns(other, table) - _PASSING,)
                 ) and _n_results(mine) == _n_results(other)
         except sqlite3.Error:

@@ -30,7 +30,7 @@ _HOMES = {
 }
 # What only we have; the other columns of ours are those of the review, and mean the same.
 _OURS = {
-    "source_narratives": {"dataset_id", "row_num", "label", "case_label", "text_sha256"},
+    "source_narratives": {"dataset_id", "row_num", "label", "case_label", "text_sha256", "kept"},
     "experiments": {
         "experiment_key",
         "status_reason",
@@ -43,6 +43,8 @@ _OURS = {
         "served_model",
         "structured",
         "primary_type",
+        "run_order",
+        "configuration_sha256",
     },
     "narrative_results": {
         "output_json",

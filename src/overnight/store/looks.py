@@ -1,0 +1,159 @@
+"""How often labels were looked at: which configuration was measured on which, and when.
+
+Rows stay when an experiment is deleted, as long as its narratives stay: no look is taken back.
+They hold digests alone.
+"""
+
+import getpass
+import hashlib
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from overnight.domain.experiment import Experiment
+from overnight.domain.split import Split
+from overnight.store.database import Database
+from overnight.store.hot import Executes
+from overnight.store.parts import Part
+from overnight.store.times import as_text, from_text
+
+_LABELS = """
+    SELECT n.incident_id, n.narrative_type, n.label, n.case_label FROM narratives n
+    WHERE n.dataset_id = :dataset AND (n.label IS NOT NULL OR n.case_label IS NOT NULL) AND {part}
+    ORDER BY n.incident_id, n.narrative_type"""
+_ADD = """
+    INSERT INTO looks (labels_sha256, configuration_sha256, part, data_checksum, split_json,
+                       n_labels, experiment_id, first_at, first_by)
+    VALUES (:labels, :configuration, :part, :data, :split, :n, :experiment, :at, :by)
+    ON CONFLICT (labels_sha256, part, configuration_sha256) DO NOTHING"""
+
+_FIND = """
+    SELECT own.first_at, own.first_by, f.first_at, f.first_by, f.experiment_id,
+           (SELECT count(*) FROM looks l WHERE l.labels_sha256 = own.labels_sha256
+            AND l.part = own.part AND l.look_id <= own.look_id),
+           (SELECT count(DISTINCT l.configuration_sha256) FROM looks l
+            WHERE l.data_checksum = own.data_checksum AND l.split_json IS NOT :split
+            AND l.labels_sha256 <> own.labels_sha256
+            AND CASE WHEN own.part = 'test' THEN l.look_id < f.look_id
+                ELSE l.look_id < own.look_id
+                     AND l.configuration_sha256 <> own.configuration_sha256 END)
+    FROM looks own JOIN looks f ON f.look_id =
+        (SELECT min(l.look_id) FROM looks l WHERE l.labels_sha256 = own.labels_sha256
+         AND l.part = own.part)
+    WHERE own.labels_sha256 = :labels AND own.part = :part
+      AND own.configuration_sha256 = :configuration"""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels of a part of a dataset, told by a digest: the same in whichever database."""
+
+    sha256: str
+    n: int
+    part: str
+    split_json: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A configuration measured on labels.
+
+    `ordinal` counts the configurations measured on the same labels by their first looks; the
+    very first is told by `first_at`, `first_by` and `first_experiment`, this configuration's own
+    by `at` and `by`. `seen_before` counts those measured earlier on labels of the same file that
+    were set apart otherwise, or not at all: of a test part all of them, else the others.
+    """
+
+    ordinal: int
+    n_labels: int
+    part: str  # all, develop or test
+    at: datetime
+    by: str
+    first_at: datetime
+    first_by: str
+    first_experiment: str
+    seen_before: int = 0
+
+
+def labels_of(database: Database, dataset_id: int, part: Part) -> Labels:
+    """The labels that figures of this part rest on; a pass over the labelled narratives."""
+    digest, n = hashlib.sha256(), 0
+    with database.read() as connection:
+        rows = connection.execute(
+            text(_LABELS.format(part=part.sql)), {**part.values, "dataset": dataset_id}
+        )
+        for row in rows:
+            digest.update(json.dumps(list(row)).encode())
+            n += 1
+    return Labels(digest.hexdigest(), n, part.name, _split_json(part.split))
+
+
+def add_look(
+    connection: Executes, experiment: Experiment, labels: Labels, checksum: str, now: float
+) -> None:
+    """Count that an experiment's configuration is measured on labels; a second time adds nothing.
+
+    `checksum` is that of the dataset. Where there are no labels there is nothing to count.
+    """
+    if not labels.n:
+        return
+    connection.exec_driver_sql(
+        _ADD,
+        {
+            "labels": labels.sha256,
+            "configuration": _configuration(experiment),
+            "part": labels.part,
+            "data": checksum,
+            "split": labels.split_json,
+            "n": labels.n,
+            "experiment": experiment.experiment_id,
+            "at": as_text(now),
+            "by": f"{_user()}@{socket.gethostname()}",
+        },
+    )
+
+
+def find_look(database: Database, experiment: Experiment, labels: Labels) -> Look | None:
+    """The look of this configuration on these labels, if it was counted."""
+    values = {
+        "labels": labels.sha256,
+        "part": labels.part,
+        "configuration": _configuration(experiment),
+        "split": labels.split_json,
+    }
+    with database.read() as connection:
+        row = connection.execute(text(_FIND), values).one_or_none()
+    if row is None:
+        return None
+    at, by, first_at, first_by, first_experiment, ordinal, seen = row
+    return Look(
+        ordinal=int(ordinal),
+        n_labels=labels.n,
+        part=labels.part,
+        at=from_text(at),
+        by=by,
+        first_at=from_text(first_at),
+        first_by=first_by,
+        first_experiment=first_experiment,
+        seen_before=int(seen),
+    )
+
+
+def _user() -> str:
+    """Who looks; a number where the machine knows no name (in some containers)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _split_json(split: Split | None) -> str | None:
+    return None if split is None else json.dumps(asdict(split), sort_keys=True)
+
+
+def _configuration(experiment: Experiment) -> str:
+    return experiment.configuration_sha256 or experiment.binding_sha256
