@@ -7,10 +7,11 @@ connections are ours. The protocol is not: httptools, which is llhttp, reads it.
 import asyncio
 import ssl
 import zlib
+from base64 import b64encode
 from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from httptools import HttpParserError, HttpResponseParser
 
@@ -130,6 +131,9 @@ class Pool:
             "Accept-Encoding": "identity",
             "Content-Type": "application/json",
         }
+        if parts.username is not None:
+            named = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+            fields["Authorization"] = f"Basic {b64encode(named).decode()}"
         given = {name.lower() for name in self._headers}
         fields = {name: value for name, value in fields.items() if name.lower() not in given}
         fields |= self._headers

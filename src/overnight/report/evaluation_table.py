@@ -26,6 +26,11 @@ _TITLES = {
 }
 
 
+def figure_title(name: str) -> str:
+    """A figure as people call it."""
+    return _TITLES[name]
+
+
 def shown(estimate: Estimate | None) -> str:
     """Three decimals, the interval in brackets."""
     if estimate is None or estimate.value is None:

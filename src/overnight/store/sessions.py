@@ -36,13 +36,14 @@ class SessionRow:
     stood_still_sec: float  # of a machine asleep or a process stopped
     stop_asked_at: str | None
     stop_asked_by: str | None
+    overnight_version: str
 
 
 _COLUMNS = (
     "session_id, kind, host, pid, started_at, coalesce(last_seen_at, started_at), ended_at,"
     " ended_how, n_calls, n_results, api_url, served_model, system_fingerprint, structured,"
     " concurrency, coalesce(runtime_sec, 0.0), coalesce(stood_still_sec, 0.0), stop_asked_at,"
-    " stop_asked_by"
+    " stop_asked_by, overnight_version"
 )
 
 

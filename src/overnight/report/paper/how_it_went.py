@@ -1,0 +1,113 @@
+"""The second part of a report: throughput, calls, errors, repairs."""
+
+from collections.abc import Iterator
+
+from overnight.report.paper.course import Course, course_picture, course_table
+from overnight.report.paper.document import Block, Caption, Heading, Paragraph, Plot, Table
+from overnight.report.paper.facts import Facts, counted
+from overnight.report.table import Row
+from overnight.views import duration, percent, rate_text
+
+
+def how_it_went(facts: Facts) -> Iterator[Block]:
+    """What the calls amounted to, over time and in all."""
+    counts = facts.counts
+    yield Heading("How it went")
+    yield Paragraph(
+        f"{counts.completed:,} of {counts.total:,} narratives have a result "
+        f"({percent(counts.completed, counts.total)}): {counts.answered:,} answered, "
+        f"{counted(counts.errors, 'error')}."
+        + (f" {counts.remaining:,} have not been asked." if counts.remaining else "")
+        + _copied(facts)
+    )
+    yield from _over_time(facts)
+    yield Table([["calls", "n"], *_call_rows(facts)], "Calls")
+    if facts.status.view.summary.errors:
+        rows = [[name, f"{n:,}"] for name, n in facts.status.view.summary.errors.items()]
+        yield Table([["category", "narratives"], *rows], "Narratives without an answer")
+    yield from _tokens(facts)
+    if facts.metrics.repaired:
+        rows = [[name, f"{n:,}"] for name, n in facts.metrics.repaired.items()]
+        yield Table([["repair", "replies"], *rows], "Replies that were mended before reading")
+        yield Paragraph("A reply may have needed several; what cannot be mended is an error.")
+    elif counts.answered:
+        yield Paragraph("No reply had to be mended before it could be read.")
+
+
+def _copied(facts: Facts) -> str:
+    n = facts.counts.copied
+    source = facts.row["reuse_of"]
+    return (
+        f" {n:,} of the answers were copied from {source}: the same request, no call." if n else ""
+    )
+
+
+def _over_time(facts: Facts) -> Iterator[Block]:
+    found = facts.course
+    if not found.n:
+        return
+    caption = Caption("throughput", "Throughput", _note(facts), _marks(found))
+    yield Plot(caption, course_picture(caption, found), course_table(found))
+
+
+def _note(facts: Facts) -> str:
+    found = facts.course
+    mean = rate_text(found.n / found.seconds)
+    said = f"Results by the time at which they came; {mean} over {duration(found.seconds)}."
+    if facts.totals.n_repeated:
+        said += " A narrative that was asked again counts at its last result."
+    return said
+
+
+def _marks(found: Course) -> str:
+    stretches, said = found.stretches, []
+    if len(stretches) > 1:
+        said.append("A dashed line: a session ended and the next went on; what lay between is cut.")
+    if any(stretch.session.ended_how == "crashed" for stretch in stretches):
+        said.append("A cross: it crashed.")
+    if any(stretch.pauses for stretch in stretches):
+        said.append("Hatched: paused, the server gave no answers.")
+    if any(stretch.limits for stretch in stretches):
+        said.append("Below: how many calls at once were found to be right; a dot where it changed.")
+    return " ".join(said)
+
+
+def _call_rows(facts: Facts) -> list[Row]:
+    failed = [calls for calls in facts.failed_calls if calls.status == "failed"]
+    n_failed, totals = facts.called("failed"), facts.totals
+    rows = [
+        ["made, in all sessions", f"{facts.n_calls:,}"],
+        ["answered", f"{facts.n_answered_calls:,}"],
+        ["failed: no answer, or none that could be read", f"{n_failed:,}"],
+        *([f"... of them {c.error_category or 'of no category'}", f"{c.n:,}"] for c in failed),
+        ["lost in an interruption, perhaps paid for", f"{facts.called('lost'):,}"],
+        ["under way", f"{facts.called('open'):,}"],
+        ["narratives asked more than once", f"{totals.n_repeated:,}"],
+        ["most calls for one narrative", f"{totals.most_calls:,}"],
+    ]
+    if totals.mean_sec is not None:
+        rows.append(["mean time of a call that gave the result", _seconds(totals.mean_sec)])
+    return rows
+
+
+def _seconds(mean: float) -> str:
+    return duration(mean) if mean >= 1 else f"{mean * 1000:,.2g} ms"
+
+
+def _tokens(facts: Facts) -> Iterator[Block]:
+    status = facts.status
+    if not facts.n_calls:
+        return
+    if not facts.totals.n_with_tokens:
+        yield Paragraph("The server reported no tokens.")
+        return
+    vain_in = sum(calls.prompt_tokens for calls in facts.failed_calls)
+    vain_out = sum(calls.completion_tokens for calls in facts.failed_calls)
+    rows = [
+        ["of the calls that gave the results", f"{status.prompt_tokens:,}"],
+        ["of calls that gave none", f"{vain_in:,}"],
+    ]
+    for row, n in zip(rows, (status.completion_tokens, vain_out), strict=True):
+        row.append(f"{n:,}")
+    yield Table([["tokens", "in", "out"], *rows], "Tokens, as the server counted")
+    yield Paragraph("Experiment files hold no prices, so no cost is given.")
