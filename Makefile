@@ -32,8 +32,9 @@ lint: $(VENV)/dev ## ruff, mypy and the order of imports
 format: $(VENV)/dev ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-bench: $(VENV)/dev ## measure overnight beside the least that it could cost; auto beside fixed numbers
+bench: $(VENV)/dev ## measure overnight beside the least that it could cost, at a million, auto beside fixed
 	@$(BIN)/python benchmarks/throughput.py
+	@$(BIN)/python benchmarks/million.py
 	@$(BIN)/python benchmarks/concurrency.py
 
 PIN = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -3,7 +3,8 @@
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from overnight.config import DataSection
@@ -66,17 +67,34 @@ def _load(database: Database, source: Source, file: str, mapping_json: str) -> D
 def _copy(
     database: Database, dataset_id: int, rows: Iterator[SourceNarrative | LeftOut], file: str
 ) -> None:
-    """Write the rows, a chunk per transaction. Raises DataError if none is usable."""
+    """Write the rows, a chunk per transaction. Raises DataError if none is usable.
+
+    While a thread writes one chunk, the next one is read.
+    """
     n_usable = 0
-    while chunk := list(itertools.islice(rows, _CHUNK)):
-        usable = [row for row in chunk if isinstance(row, SourceNarrative)]
-        left_out = [row for row in chunk if isinstance(row, LeftOut)]
-        duplicates = add_narratives(database, dataset_id, usable, n_usable + 1) if usable else []
-        left_out += [_duplicate(row, same_text=same) for _, row, same in duplicates]
-        add_left_out(database, dataset_id, sorted(left_out, key=lambda row: row.source_row))
-        n_usable += len(usable) - len(duplicates)
+    with ThreadPoolExecutor(1, "overnight-loader") as writer:
+        writing: Future[int] | None = None
+        while chunk := list(itertools.islice(rows, _CHUNK)):
+            n_usable += writing.result() if writing else 0
+            writing = writer.submit(_write, database, dataset_id, chunk, n_usable + 1)
+        n_usable += writing.result() if writing else 0
     if n_usable == 0:
         raise DataError(f"{file} holds no usable narrative: every text or id is empty")
+
+
+def _write(
+    database: Database,
+    dataset_id: int,
+    chunk: Sequence[SourceNarrative | LeftOut],
+    next_row_num: int,
+) -> int:
+    """One chunk; how many narratives of it are usable."""
+    usable = [row for row in chunk if isinstance(row, SourceNarrative)]
+    left_out = [row for row in chunk if isinstance(row, LeftOut)]
+    duplicates = add_narratives(database, dataset_id, usable, next_row_num) if usable else []
+    left_out += [_duplicate(row, same_text=same) for _, row, same in duplicates]
+    add_left_out(database, dataset_id, sorted(left_out, key=lambda row: row.source_row))
+    return len(usable) - len(duplicates)
 
 
 def _duplicate(row: SourceNarrative, *, same_text: bool) -> LeftOut:

@@ -10,13 +10,31 @@ from sqlalchemy import Connection, text
 
 from overnight.domain.narrative import LeftOut, SourceNarrative, as_binary
 from overnight.store.database import Database
+from overnight.store.hot import filled
 from overnight.store.times import as_text
 
-_ADD = """
-    INSERT INTO narratives (dataset_id, row_num, incident_id, narrative_type, label, case_label,
-                            manual_flag_ind, manual_flag, text_sha256, narrative_text, kept)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (dataset_id, incident_id, narrative_type) DO NOTHING"""
+_ADDED = (
+    "dataset_id",
+    "row_num",
+    "incident_id",
+    "narrative_type",
+    "label",
+    "case_label",
+    "manual_flag_ind",
+    "manual_flag",
+    "text_sha256",
+    "narrative_text",
+    "kept",
+)
+
+
+def _add(columns: tuple[str, ...]) -> str:
+    return (
+        f"INSERT INTO narratives ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        " ON CONFLICT (dataset_id, incident_id, narrative_type) DO NOTHING"
+    )
+
+
 _DROP_CHUNK = 5000
 FROM_R = "R"  # the layout of a dataset that the earlier R implementation had loaded
 
@@ -148,7 +166,8 @@ def add_narratives(
     """
     with database.write() as connection:
         numbered = [_narrative_row(dataset_id, next_row_num + i, row) for i, row in enumerate(rows)]
-        if connection.exec_driver_sql(_ADD, numbered).rowcount == len(rows):
+        columns, values = filled(_ADDED, numbered)
+        if connection.exec_driver_sql(_add(columns), values).rowcount == len(rows):
             return []
         # Rare: some key is taken. Undo the chunk, find out which, and number the others anew.
         connection.exec_driver_sql(
@@ -164,7 +183,7 @@ def _add_one_by_one(
     duplicates = []
     for index, row in enumerate(rows):
         values = _narrative_row(dataset_id, row_num, row)
-        if connection.exec_driver_sql(_ADD, values).rowcount == 1:
+        if connection.exec_driver_sql(_add(_ADDED), values).rowcount == 1:
             row_num += 1
             continue
         first = connection.exec_driver_sql(
@@ -187,7 +206,7 @@ def _narrative_row(dataset_id: int, row_num: int, row: SourceNarrative) -> tuple
         row.case_label,
         None if gold is None else int(gold),
         None if case_gold is None else int(case_gold),
-        text_digest(row.text),
+        bytearray(text_digest(row.text)),  # what sqlite3 binds without asking for an adapter
         row.text,
         kept_json(row),
     )

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any, Protocol
 
 Parameters = Sequence[Any] | Mapping[str, Any] | list[tuple[Any, ...]]
@@ -18,6 +19,19 @@ class Executes(Protocol):
 
     def exec_driver_sql(self, statement: str, parameters: Any = None, /) -> Any:  # noqa: ANN401
         """Run a statement; once for each tuple if the parameters are a list."""
+
+
+def filled(
+    columns: tuple[str, ...], rows: list[tuple[Any, ...]]
+) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The columns, two at least, that are not NULL in all rows; the rows without the others.
+
+    sqlite3 looks for an adapter for each None: that costs three times what a number does.
+    """
+    full = [i for i in range(len(columns)) if any(row[i] is not None for row in rows)]
+    if len(full) == len(columns):
+        return columns, rows
+    return tuple(columns[i] for i in full), list(map(itemgetter(*full), rows))
 
 
 class HotConnection:

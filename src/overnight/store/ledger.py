@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -9,7 +10,7 @@ from sqlalchemy import Connection, text
 from overnight.domain.answer import Answer, AnswerSpec, primary_text
 from overnight.domain.attempt import Attempted, Job
 from overnight.domain.outcome import Answered, Fault
-from overnight.store.hot import Executes
+from overnight.store.hot import Executes, filled
 from overnight.store.texts import storable
 from overnight.store.times import as_text
 
@@ -17,29 +18,61 @@ _OPEN = """
     INSERT INTO attempts (attempt_id, session_id, experiment_key, narrative_id, attempt_no, status,
                           started_at)
     VALUES (?, ?, ?, ?, ?, 'open', ?)"""
-_CLOSE = """
-    UPDATE attempts
-    SET status = ?, error_category = ?, http_status = ?, error_message = ?, finish_reason = ?,
-        reply = ?, started_at = ?, response_sec = ?, prompt_tokens = ?, completion_tokens = ?
-    WHERE attempt_id = ?"""
-_RESULT = """
-    INSERT INTO results (experiment_key, narrative_id, primary_value, detected, confidence,
-                         indicators, rationale, reasoning_steps, output_json, repaired,
-                         raw_response, response_sec, processed_at, last_attempt_at,
-                         error_category, error_message, first_error_message, attempt_count,
-                         prompt_tokens, completion_tokens)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (experiment_key, narrative_id) DO UPDATE SET
-        primary_value = excluded.primary_value, detected = excluded.detected,
-        confidence = excluded.confidence, indicators = excluded.indicators,
-        rationale = excluded.rationale, reasoning_steps = excluded.reasoning_steps,
-        output_json = excluded.output_json, repaired = excluded.repaired,
-        raw_response = excluded.raw_response, response_sec = excluded.response_sec,
-        processed_at = excluded.processed_at, last_attempt_at = excluded.last_attempt_at,
-        error_category = excluded.error_category, error_message = excluded.error_message,
-        attempt_count = excluded.attempt_count, prompt_tokens = excluded.prompt_tokens,
-        completion_tokens = excluded.completion_tokens,
-        first_error_message = coalesce(first_error_message, excluded.first_error_message)"""
+_CLOSING = (
+    "status",
+    "error_category",
+    "http_status",
+    "error_message",
+    "finish_reason",
+    "reply",
+    "started_at",
+    "response_sec",
+    "prompt_tokens",
+    "completion_tokens",
+    "attempt_id",
+)
+_RESULT = (
+    "experiment_key",
+    "narrative_id",
+    "primary_value",
+    "detected",
+    "confidence",
+    "indicators",
+    "rationale",
+    "reasoning_steps",
+    "output_json",
+    "repaired",
+    "raw_response",
+    "response_sec",
+    "processed_at",
+    "last_attempt_at",
+    "error_category",
+    "error_message",
+    "first_error_message",
+    "attempt_count",
+    "prompt_tokens",
+    "completion_tokens",
+)
+_REPLACED = ", ".join(
+    f"{name} = excluded.{name}" for name in _RESULT[2:] if name != "first_error_message"
+)
+
+
+@cache
+def _close(columns: tuple[str, ...]) -> str:
+    """Close attempts: what an open one has not is NULL, and stays so unless it is among these."""
+    *changed, _key = columns
+    return f"UPDATE attempts SET {', '.join(f'{c} = ?' for c in changed)} WHERE attempt_id = ?"
+
+
+@cache
+def _put_result(columns: tuple[str, ...]) -> str:
+    """Enter results; in the place of an older one, what is not among these becomes NULL."""
+    return (
+        f"INSERT INTO results ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        f" ON CONFLICT (experiment_key, narrative_id) DO UPDATE SET {_REPLACED},"
+        " first_error_message = coalesce(first_error_message, excluded.first_error_message)"
+    )
 
 
 def open_attempts(
@@ -73,10 +106,12 @@ def close_attempts(
 ) -> None:
     """Enter how calls ended, and the results that follow from them."""
     if ended:
-        connection.exec_driver_sql(_CLOSE, [_storable(_closing(a)) for a in ended])
+        columns, closing = filled(_CLOSING, [_storable(_closing(a)) for a in ended])
+        connection.exec_driver_sql(_close(columns), closing)
     rows = [_storable(_result(a, experiment_key, spec)) for a in ended if a.final]
     if rows:
-        connection.exec_driver_sql(_RESULT, rows)
+        columns, rows = filled(_RESULT, rows)
+        connection.exec_driver_sql(_put_result(columns), rows)
 
 
 _REREAD = """
