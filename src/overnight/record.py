@@ -21,7 +21,7 @@ from overnight.errors import DatabaseBusy, OvernightError, SupersededError
 from overnight.events import LimitMoved, Waiting
 from overnight.store.database import Database, Writer
 from overnight.store.experiments import fix_peer, record_progress
-from overnight.store.ledger import close_attempts, delete_unsent, open_attempts
+from overnight.store.ledger import close_attempts, delete_unsent, open_attempts, tokens_of
 from overnight.store.limits import enter_limit
 from overnight.store.pauses import enter_pause
 from overnight.store.rescue import rescue_file, write_rescue
@@ -81,11 +81,12 @@ class Listener(Protocol):
 
 
 Estimate = Callable[[float], float | None]  # now -> when all will be done; from any thread
-Sign = Callable[[int, int], SignOfLife]  # (calls, results) that a commit records
+# (calls, results, tokens of prompts and replies) that a commit records
+Sign = Callable[[int, int, tuple[int, int]], SignOfLife]
 
 
-def _now(n_calls: int, n_results: int) -> SignOfLife:
-    return SignOfLife(time.time(), n_calls=n_calls, n_results=n_results)
+def _now(n_calls: int, n_results: int, tokens: tuple[int, int]) -> SignOfLife:
+    return SignOfLife(time.time(), 0.0, 0.0, n_calls, n_results, *tokens)
 
 
 class Recorder:
@@ -256,7 +257,7 @@ class Recorder:
         keys = self._keys
         n_results = sum(ended.final for ended in group.ended)
         n_new = sum(ended.final and not ended.attempt.job.has_result for ended in group.ended)
-        sign = self._sign(len(group.ended), n_results)
+        sign = self._sign(len(group.ended), n_results, tokens_of(group.ended))
         now = sign.now
         with writer.write(_ONE_TRY) as connection:
             fence(connection, keys.session_id, sign)

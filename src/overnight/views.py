@@ -18,7 +18,7 @@ from overnight.store.datasets import Dataset, get_dataset, left_out_counts
 from overnight.store.limits import LimitRow, limits_of
 from overnight.store.pauses import PauseRow
 from overnight.store.sessions import SessionRow
-from overnight.store.summary import Summary, summarize, token_sums
+from overnight.store.summary import Summary, summarize
 from overnight.store.times import from_text
 
 _WINDOW = 600.0  # seconds over which the current rate is measured ...
@@ -218,7 +218,6 @@ class StatusView:
 def view_status(database: Database, experiment: Experiment) -> StatusView:
     """Everything that `status` shows, counted now."""
     view = view_experiment(database, experiment)
-    prompt_tokens, completion_tokens = token_sums(database, experiment.experiment_key)
     sessions = view.summary.sessions
     with database.read() as connection:
         limits = limits_of(connection, experiment.experiment_key)
@@ -231,8 +230,8 @@ def view_status(database: Database, experiment: Experiment) -> StatusView:
         paused=sum(map(_pause_seconds, view.summary.pauses)),
         rate=_session_rate(sessions[-1]) if sessions else None,
         eta=_maybe(view.summary.row["estimated_completion_time"]),
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
+        prompt_tokens=sum(session.prompt_tokens for session in sessions),
+        completion_tokens=sum(session.completion_tokens for session in sessions),
         limits=limits,
         calls=_calls(view),
     )

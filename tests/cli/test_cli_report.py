@@ -113,8 +113,10 @@ def test_every_count_of_the_report_is_that_of_status(overnight):
     assert calls["made, in all sessions"] == [str(found["sessions"][0]["n_calls"])]
     assert calls["failed: no answer, or none that could be read"] == [str(n_failed)]
     assert calls["answered"] == [str(found["answered"])]
-    tokens = page.named("tokens", "in", "out")["of the calls that gave the results"]
-    assert tokens == [f"{found['prompt_tokens']:,}", f"{found['completion_tokens']:,}"]
+    told = page.named("tokens", "in", "out")
+    rows = [told["of calls that were answered"], told["of calls that were not"]]
+    for column, name in enumerate(("prompt_tokens", "completion_tokens")):
+        assert sum(int(row[column].replace(",", "")) for row in rows) == found[name] > 0
     course = next(t for t in page.tables if "of them errors" in t[0])
     assert sum(int(row[2]) for row in course[1:]) == found["completed"]
 

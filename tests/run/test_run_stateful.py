@@ -144,6 +144,8 @@ class Study(RuleBasedStateMachine):
         )  # each narrative paid for once ...
         assert self.world.n_calls <= n_booked  # ... or on the books as lost
         assert unanswered <= self.n_rough_ends * (CONCURRENCY + AHEAD)
+        tokens = "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0) FROM "
+        assert self.world.rows(tokens + "run_sessions") == self.world.rows(tokens + "attempts")
 
     @invariant()
     def everything_is_accounted_for(self):

@@ -15,7 +15,7 @@ from overnight.store.parts import Part, set_apart
 from overnight.store.remaining import remaining_among
 from overnight.store.results import iterate_judgements, iterate_results, label_counts
 from overnight.store.reuse import BY_KEY, BY_TEXT, FILL_TEXTS, answered_texts
-from overnight.store.summary import summarize, token_sums
+from overnight.store.summary import summarize
 
 N = 1200
 
@@ -134,10 +134,6 @@ QUERIES: dict[str, tuple[Callable[[World], object], list[str]]] = {
             "results USING COVERING INDEX uq_result_per_exp_narrative (experiment_key=?)",
             "results USING COVERING INDEX ix_results_errors (experiment_key=?",
         ],
-    ),
-    "tokens": (
-        lambda w: token_sums(w.database, w.key),
-        ["results USING INDEX uq_result_per_exp_narrative (experiment_key=?)"],
     ),
     "an export": (
         lambda w: list(iterate_results(w.database, w.key, w.dataset_id, DEFAULT_ANSWER)),

@@ -57,10 +57,15 @@ class Session:
     worked_before: float  # seconds, in earlier sessions
     notes: tuple[Said, ...]  # what the user should know before work begins
 
-    def sign(self, n_calls: int = 0, n_results: int = 0) -> SignOfLife:
-        """What the session says of itself with a write; so many calls have ended since."""
+    def sign(
+        self, n_calls: int = 0, n_results: int = 0, tokens: tuple[int, int] = (0, 0)
+    ) -> SignOfLife:
+        """What the session says of itself with a write; so many calls have ended since.
+
+        `tokens` of these calls: of the prompts, of the replies.
+        """
         beat = self.heartbeat
-        return SignOfLife(time.time(), beat.worked, beat.stood_still, n_calls, n_results)
+        return SignOfLife(time.time(), beat.worked, beat.stood_still, n_calls, n_results, *tokens)
 
 
 @dataclass(frozen=True, slots=True)

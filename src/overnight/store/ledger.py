@@ -58,6 +58,9 @@ _REPLACED = ", ".join(
 )
 
 
+_MOST_TOKENS = 10**9  # of one call; no sum of such numbers is too large for a column
+
+
 @cache
 def _close(columns: tuple[str, ...]) -> str:
     """Close attempts: what an open one has not is NULL, and stays so unless it is among these."""
@@ -145,6 +148,19 @@ def reread_result(
     connection.exec_driver_sql(_KEEP_REPLY, (experiment_key, narrative_id))
     row = (*_answer_columns(answer, spec), reply, experiment_key, narrative_id)
     connection.exec_driver_sql(_REREAD, _storable(row))
+
+
+def tokens_of(ended: Sequence[Attempted]) -> tuple[int, int]:
+    """Tokens of the prompts and of the replies of these calls, as far as the server told."""
+    replies = [one.outcome.reply for one in ended if one.outcome.reply is not None]
+    return (
+        sum(_credible(reply.prompt_tokens) for reply in replies),
+        sum(_credible(reply.completion_tokens) for reply in replies),
+    )
+
+
+def _credible(n_tokens: int | None) -> int:
+    return n_tokens if n_tokens is not None and 0 <= n_tokens <= _MOST_TOKENS else 0
 
 
 def delete_unsent(connection: Executes, attempt_ids: Sequence[int]) -> None:

@@ -36,6 +36,7 @@ def migrate_schema(connection: Connection, version: int) -> list[str]:
         from overnight.store.from_r.convert import convert  # noqa: PLC0415 - hardly ever needed
 
         notes = convert(connection, _create_tables)
+        _count_tokens(connection)
         _finish(connection)
         return notes
     for step in range(version, SCHEMA_VERSION):
@@ -96,11 +97,25 @@ def _from_1(connection: Connection) -> None:
         ("narratives", "kept TEXT"),
         ("experiments", "run_order TEXT NOT NULL DEFAULT 'file'"),
         ("experiments", "configuration_sha256 TEXT"),
+        ("run_sessions", "prompt_tokens INTEGER NOT NULL DEFAULT 0"),
+        ("run_sessions", "completion_tokens INTEGER NOT NULL DEFAULT 0"),
     ):
         connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column}")
     connection.exec_driver_sql(
         "UPDATE run_sessions SET runtime_sec = max(0.0, round((julianday(coalesce(ended_at,"
         " last_seen_at, started_at)) - julianday(started_at)) * 86400.0, 3))"
+    )
+    _count_tokens(connection)
+
+
+def _count_tokens(connection: Connection) -> None:
+    """Let each session know the tokens of its calls, which an older program did not count."""
+    connection.exec_driver_sql(
+        "UPDATE run_sessions SET prompt_tokens = told.prompt, completion_tokens = told.completion"
+        " FROM (SELECT session_id, coalesce(sum(prompt_tokens), 0) AS prompt,"
+        "       coalesce(sum(completion_tokens), 0) AS completion"
+        "       FROM attempts GROUP BY session_id) AS told"
+        " WHERE told.session_id = run_sessions.session_id"
     )
 
 

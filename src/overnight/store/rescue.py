@@ -15,7 +15,7 @@ from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.domain.narrative import Narrative
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Outcome, Reply
 from overnight.private import sync_folder
-from overnight.store.ledger import close_attempts
+from overnight.store.ledger import close_attempts, tokens_of
 
 SUFFIX = ".rescue.jsonl"
 DAMAGED = f".damaged{SUFFIX}"
@@ -92,9 +92,10 @@ def read_in(
             damaged.append(file)
         close_attempts(connection, experiment_key, ended, spec)
         connection.exec_driver_sql(
-            "UPDATE run_sessions SET n_calls = n_calls + ?, n_results = n_results + ?"
+            "UPDATE run_sessions SET n_calls = n_calls + ?, n_results = n_results + ?,"
+            " prompt_tokens = prompt_tokens + ?, completion_tokens = completion_tokens + ?"
             " WHERE session_id = ?",
-            (len(ended), sum(one.final for one in ended), session_id),
+            (len(ended), sum(one.final for one in ended), *tokens_of(ended), session_id),
         )
         n_calls += len(ended)
     return Rescued(n_calls, tuple(files), tuple(damaged))

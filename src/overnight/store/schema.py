@@ -165,6 +165,8 @@ run_sessions = Table(
     Column("ended_how", Text),
     Column("n_calls", Integer, nullable=False, server_default="0"),
     Column("n_results", Integer, nullable=False, server_default="0"),
+    Column("prompt_tokens", Integer, nullable=False, server_default="0"),  # of calls that ended
+    Column("completion_tokens", Integer, nullable=False, server_default="0"),
     Column("api_url", Text),
     Column("served_model", Text),
     Column("system_fingerprint", Text),

@@ -64,16 +64,3 @@ def summarize(database: Database, experiment_key: int) -> Summary:
         unanswered={str(status): int(n) for status, n in unanswered},
         n_copied=int(n_copied),
     )
-
-
-def token_sums(database: Database, experiment_key: int) -> tuple[int, int]:
-    """Prompt and completion tokens of all results that were called for, not copied."""
-    with database.read() as connection:
-        row = connection.execute(
-            text(
-                "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0)"
-                " FROM results WHERE experiment_key = :key AND copied IS NULL"
-            ),
-            {"key": experiment_key},
-        ).one()
-    return int(row[0]), int(row[1])

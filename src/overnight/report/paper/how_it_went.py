@@ -104,10 +104,10 @@ def _tokens(facts: Facts) -> Iterator[Block]:
     vain_in = sum(calls.prompt_tokens for calls in facts.failed_calls)
     vain_out = sum(calls.completion_tokens for calls in facts.failed_calls)
     rows = [
-        ["of the calls that gave the results", f"{status.prompt_tokens:,}"],
-        ["of calls that gave none", f"{vain_in:,}"],
+        ["of calls that were answered", f"{status.prompt_tokens - vain_in:,}"],
+        ["of calls that were not", f"{vain_in:,}"],
     ]
-    for row, n in zip(rows, (status.completion_tokens, vain_out), strict=True):
+    for row, n in zip(rows, (status.completion_tokens - vain_out, vain_out), strict=True):
         row.append(f"{n:,}")
     yield Table([["tokens", "in", "out"], *rows], "Tokens, as the server counted")
     yield Paragraph("Experiment files hold no prices, so no cost is given.")

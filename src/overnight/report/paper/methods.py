@@ -145,7 +145,7 @@ def _calls(facts: Facts) -> Iterator[str]:
         )
     tokens = (facts.status.prompt_tokens, facts.status.completion_tokens)
     if any(tokens):
-        yield f"The results took {tokens[0]:,} prompt and {tokens[1]:,} completion tokens."
+        yield f"The calls took {tokens[0]:,} prompt and {tokens[1]:,} completion tokens."
 
 
 def _again(facts: Facts) -> Iterator[str]:
