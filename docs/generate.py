@@ -9,7 +9,7 @@ TARGET = Path(__file__).resolve().parent / "reference" / "commands.md"
 COMMANDS = (
     ("Run", ("demo", "init", "check", "run", "resume", "retry", "reparse", "cancel")),
     ("Watch", ("list", "status")),
-    ("Use", ("show", "metrics", "compare", "prevalence", "export")),
+    ("Use", ("show", "metrics", "compare", "prevalence", "export", "sample", "label")),
     ("Keep", ("backup", "doctor", "migrate", "cleanup", "purge")),
 )
 _HEAD = """# Commands

@@ -14,9 +14,13 @@ from overnight.report.comparison import Comparison, Differing
 from overnight.report.evaluation_table import agreement_rows, figure_rows, p_value, shown
 from overnight.report.metrics import metrics_json
 from overnight.report.plain import evaluation_json, plain
-from overnight.report.shares import ASSUMES, CLAIMS, TITLES, caution, shares_json, shares_table
+from overnight.report.shares import TITLES, caution, shares_json, shares_table
 from overnight.report.table import confusion_rows, count_rows
 
+_INTERVALS = {
+    False: "narratives of one case counting together",
+    True: "of what is drawn; of the naive share, narratives of one case counting together",
+}
 _LONGEST_VALUE = 60
 
 
@@ -184,13 +188,16 @@ def show_shares(found: Estimated, *, by_type: bool, as_json: bool) -> None:
     )
     out.print("\nWhat each assumes", style="bold")
     for name, title in TITLES.items():
-        out.print(f"{title}: {ASSUMES[name]}")
-    out.print(f"\n{CLAIMS[found.shares.labels]}", style="yellow")
+        out.print(f"{title}: {found.shares.assumes[name]}")
+    out.print()
+    for claim in found.shares.claims:
+        out.print(claim, style="yellow")
     few = caution(found.shares.overall)
     if few:
         out.print(few, style="yellow")
     out.print(
-        "In brackets: 95 % intervals, narratives of one case counting together. All but the naive "
-        "share count a narrative without an answer as no, labelled or not, and correct for it.",
+        f"In brackets: 95 % intervals, {_INTERVALS[found.shares.labels == 'drawn']}. All but the "
+        "naive share count a narrative without an answer as no, labelled or not, and correct for "
+        "it.",
         style="dim",
     )

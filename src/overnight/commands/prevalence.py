@@ -3,16 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.commands.results import opened
+from overnight.commands.results import Opened, opened
+from overnight.config.models import LabelsSection
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
 from overnight.domain.experiment import Counts, Experiment
 from overnight.errors import UsageError
+from overnight.report.drawn import Samples
 from overnight.report.shares import Shares, shares
 from overnight.report.statistics.prevalence import Labels
 from overnight.report.tally import tally
 from overnight.store.experiments import counts
+from overnight.store.labels import first_labels
 from overnight.store.results import iterate_judgements
+from overnight.store.samples import members_of, samples_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +32,54 @@ def prevalence(
     name: str = "latest",
     *,
     db: Path | str | None = None,
-    labels: Labels = "unknown",
+    labels: Labels | None = None,
     of: str | None = None,
 ) -> Estimated:
     """Estimate the share of yes, or of the value `of` of an enum.
 
-    Raises UsageError where the primary field is neither, or `of` none of its values.
+    How the labelled were chosen: as `labels` says, else as samples that were drawn and labelled
+    have it, else as the experiment file says. Raises UsageError where the primary field is
+    neither, or `of` none of its values.
     """
     with opened(name, db) as it:
         value = _value(it.spec.primary_field, of)
         seen = tally(iterate_judgements(it.database, it.experiment), it.spec.primary_field)
+        samples = None
+        if labels in (None, "drawn"):
+            samples = _samples(it, value, is_asked_for=labels == "drawn")
+        if labels is None and samples and not any(one.n_labelled for one in samples.used):
+            samples = None
+        if labels is None:
+            labels = "drawn" if samples else _declared(it.experiment)
         return Estimated(
             experiment=it.experiment,
             counts=counts(it.database, it.experiment),
-            shares=shares(seen, labels, value),
+            shares=shares(seen, labels, value, samples),
         )
+
+
+def _samples(it: Opened, value: str | None, *, is_asked_for: bool) -> Samples | None:
+    """What was drawn for people to label; None where nothing was."""
+    dataset = it.experiment.dataset_id
+    found = samples_of(it.database, dataset)
+    if not found or it.spec.primary_field is None:
+        if is_asked_for:
+            raise UsageError("no sample was drawn to be labelled: overnight sample ID --n 300")
+        return None
+    samples = Samples(
+        found,
+        members_of(it.database, dataset),
+        first_labels(it.database, dataset),
+        it.experiment.n_total,
+    )
+    samples.add(iterate_judgements(it.database, it.experiment), it.spec.primary_field, value)
+    return samples
+
+
+def _declared(experiment: Experiment) -> Labels:
+    """What the experiment file says of the labels that came with the data."""
+    data = experiment.stored_config.get("data") or {}
+    return LabelsSection.model_validate(data.get("labels") or {}).design
 
 
 def _value(primary: AnswerField | None, of: str | None) -> str | None:

@@ -25,6 +25,9 @@ _BINDING = {
     "run": ("seed", "max_narratives"),
 }
 
+# ... and of the data section, what does not say how the file is read.
+_NOT_READING = {"file", "labels"}
+
 
 def binding_fields(values: ExperimentFile) -> dict[str, Any]:
     """The binding fields by their names in the file, as they are meant: variables expanded.
@@ -50,13 +53,13 @@ def binding_digest(values: ExperimentFile) -> str:
 def with_binding_of(stored: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration `other`, with what shapes answers taken from `stored`.
 
-    Both are in the form that is stored. Of the data section only the file's name may change.
+    Both are in the form that is stored. Of the data section only `file` and `labels` may change.
     """
     merged = {name: dict(section or {}) for name, section in other.items() if name != "output"}
     for name, keys in _BINDING.items():
         _take(merged.setdefault(name, {}), stored.get(name) or {}, keys)
     data = merged.setdefault("data", {})
-    _take(data, stored.get("data") or {}, set(DataSection.model_fields) - {"file"})
+    _take(data, stored.get("data") or {}, set(DataSection.model_fields) - _NOT_READING)
     if stored.get("output"):
         merged["output"] = stored["output"]
     return merged
@@ -89,5 +92,5 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def mapping_json(data: DataSection) -> str:
     """How a data file is read (sheet, encoding, delimiter, columns), as text."""
-    how = data.model_dump(mode="json", exclude={"file"}, exclude_defaults=True)
+    how = data.model_dump(mode="json", exclude=_NOT_READING, exclude_defaults=True)
     return json.dumps(how, sort_keys=True, ensure_ascii=False)

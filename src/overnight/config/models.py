@@ -147,6 +147,12 @@ class ColumnMapping(Section):
         return self
 
 
+class LabelsSection(Section):
+    """How the narratives were chosen whose labels came with the data."""
+
+    design: Literal["random", "all", "unknown"] = "unknown"
+
+
 class DataSection(Section):
     """The data file and how it is read."""
 
@@ -155,6 +161,7 @@ class DataSection(Section):
     encoding: str | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=2)
     columns: ColumnMapping | None = None
+    labels: LabelsSection = LabelsSection()
 
     @field_validator("delimiter")
     @classmethod

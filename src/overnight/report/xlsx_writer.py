@@ -1,7 +1,7 @@
 """Excel workbooks: texts are texts (never formulas, links or numbers), row by row to disk."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +12,7 @@ MAX_TEXT = 32_767  # UTF-16 units in a cell
 MAX_ROWS = 1_048_576  # with the header
 _EXACT = 10**15  # Excel keeps 15 digits; longer integers are written as text, digit for digit
 _LARGEST = 9.99e307
+_LONGEST_LIST = 255  # characters of the values of a drop-down
 # Control characters, non-characters, a literal _x0041_ (whose underscore is escaped), and <r>.
 _SPECIAL = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9a-fA-F]{4}_)|\A<(?=r>)")
 _OPTIONS = {
@@ -60,6 +61,26 @@ class XlsxWriter:
         self._check(flat, record)
         self._put(flat)
         self._rows += 1
+
+    def offer(self, name: str, values: Sequence[str]) -> None:
+        """A drop-down with the values of a column, in every row written; what else is refused.
+
+        Nothing happens where Excel cannot hold the list.
+        """
+        listed = ",".join(values)
+        if len(listed) > _LONGEST_LIST or any("," in value for value in values) or self._rows == 1:
+            return
+        at = self._names.index(name)
+        self._sheet.data_validation(
+            1, at, self._rows - 1, at, {"validate": "list", "source": list(values)}
+        )
+
+    def widen(self, widths: Mapping[str, int]) -> None:
+        """Columns as wide as so many characters, their texts wrapped; before the first row."""
+        wrapped = self._book.add_format({"text_wrap": True, "valign": "top"})
+        for name, width in widths.items():
+            at = self._names.index(name)
+            self._sheet.set_column(at, at, width, wrapped)
 
     def close(self) -> None:
         """Complete the workbook in the file, which stays open."""

@@ -4,7 +4,17 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
-from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION, VIEWS, limits, metadata, pauses
+from overnight.store.schema import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    VIEWS,
+    human_labels,
+    limits,
+    metadata,
+    pauses,
+    sample_members,
+    samples,
+)
 
 FROM_R = -1  # in the place of a version: a database of the earlier R implementation
 # Tables that may have columns of an older program, and the view that shows them too.
@@ -64,12 +74,12 @@ def _views_in(connection: Connection) -> list[str]:
 
 
 def _from_1(connection: Connection) -> None:
-    """Sessions keep how long they worked by their own clock, when they paused, and the limit."""
+    """Sessions keep how long they worked by their own clock, pauses and the limit; labels come."""
     for column in ("runtime_sec FLOAT", "stood_still_sec FLOAT", "stop_asked_at TEXT"):
         connection.exec_driver_sql(f"ALTER TABLE run_sessions ADD COLUMN {column}")
     connection.exec_driver_sql("ALTER TABLE run_sessions ADD COLUMN stop_asked_by TEXT")
-    pauses.create(connection)
-    limits.create(connection)
+    for table in (pauses, limits, samples, sample_members, human_labels):
+        table.create(connection)
     connection.exec_driver_sql(
         "UPDATE run_sessions SET runtime_sec = max(0.0, round((julianday(coalesce(ended_at,"
         " last_seen_at, started_at)) - julianday(started_at)) * 86400.0, 3))"
