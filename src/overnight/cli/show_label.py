@@ -55,8 +55,8 @@ def show_sample(done: Sampled, *, as_json: bool) -> None:
         rows = [[name, f"{size:,}", f"{n:,}"] for name, (size, n) in drawn.strata.items()]
         out.print(table([["answer, type", "without label", "drawn"], *rows]))
     out.print(f"\nWritten: {done.file}", soft_wrap=True)
-    out.print("It holds narratives and is readable by you alone. Fill in the column label; leave it")
-    out.print("empty where you cannot say. Then:")
+    out.print("It holds narratives; you alone can read it. Fill in the column label, leave it")
+    out.print("empty where you cannot say, then:")
     file = shlex.quote(os.path.relpath(done.file))
     out.print(f"  {this_command()} label {experiment.experiment_id[:8]} {file}", soft_wrap=True)
 

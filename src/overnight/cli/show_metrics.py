@@ -32,6 +32,7 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
                 "total": c.total,
                 "remaining": c.remaining,
                 **metrics_json(found.metrics),
+                "labels_drawn_unequally": found.n_unequal,
                 "evaluation": evaluation_json(found.evaluation),
             }
         )
@@ -41,6 +42,13 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
     if c.remaining:
         out.print(f"So far: {c.completed:,} of {c.total:,} have a result.", style="yellow")
     out.print(table(narratives_table(found.metrics, found.evaluation)))
+    if found.n_unequal:
+        out.print(
+            f"Of the labelled, {found.n_unequal:,} were drawn with unequal probabilities: these "
+            "figures are of the labelled, not of all narratives. The share of yes among all: "
+            "overnight prevalence.",
+            style="yellow",
+        )
     _show_more(out, found.evaluation)
 
 

@@ -16,10 +16,17 @@ from overnight.errors import DataError, RefusedError, UsageError
 from overnight.events import Handler
 from overnight.ingest.labels import Written, read_labels
 from overnight.session import metric_columns
-from overnight.store.database import Database
+from overnight.store.database import Connection, Database
 from overnight.store.datasets import refuse_unless_loaded
 from overnight.store.experiments import find_experiment, list_experiments, update_experiment
-from overnight.store.labels import Key, NewLabel, OnRecord, add_labels, labels_on_record
+from overnight.store.labels import (
+    Key,
+    NewLabel,
+    OnRecord,
+    add_labels,
+    ids_with_zeros,
+    labels_on_record,
+)
 from overnight.store.samples import labelled_members
 
 _NAMED = 20  # rows that are listed at the most
@@ -81,8 +88,7 @@ def label(
         filled = [row for row in rows if row.label is not None]
         with database.write() as connection:
             refuse_unless_loaded(connection, experiment.dataset_id)
-            keys = list({key for row in filled for key in _spellings(row)})
-            known = labels_on_record(connection, experiment.dataset_id, keys)
+            known = _known(connection, experiment.dataset_id, filled)
             invalid: list[str] = []
             wanted = _checked(filled, known, primary, invalid)
             if invalid and not skip_invalid:
@@ -130,6 +136,20 @@ def _listed(what: str, found: Sequence[str], advice: str) -> str:
     return f"{what}: {len(found):,} rows are in the way:{shown}{more}\n{advice}"
 
 
+def _known(connection: Connection, dataset_id: int, rows: Sequence[Written]) -> dict[Key, OnRecord]:
+    """The narratives that are meant, by id and type as they are written or were meant.
+
+    An id that lost the zeros in front of it is known by its number, if only one can be meant.
+    """
+    keys = {key for row in rows for key in _spellings(row)}
+    known = labels_on_record(connection, dataset_id, list(keys))
+    lost = {key for key in keys - known.keys() if key[0].isdecimal()}
+    full = ids_with_zeros(connection, dataset_id, list({number for number, _ in lost}))
+    meant = {key: (full[key][0], key[1]) for key in lost if len(full.get(key, ())) == 1}
+    found = labels_on_record(connection, dataset_id, list(set(meant.values())))
+    return known | {key: found[whole] for key, whole in meant.items()}
+
+
 def _spellings(row: Written) -> Iterator[Key]:
     """An id as it is written, then as it was before programs of spreadsheets got at it."""
     name = row.incident_id
@@ -147,11 +167,11 @@ def _checked(
     invalid: list[str],
 ) -> list[_Wanted]:
     """The rows that can be recorded, each narrative once; why not of the others."""
-    found: dict[Key, _Wanted] = {}
+    found: dict[int, _Wanted] = {}
     for row in rows:
         try:
             one = _wanted(row, known, primary)
-            _refuse_unless_alike(found.setdefault(one.key, one), one)
+            _refuse_unless_alike(found.setdefault(one.on_record.narrative_id, one), one)
         except NotAllowed as problem:
             where = ", ".join(part for part in (row.incident_id, row.narrative_type) if part)
             invalid.append(f"row {row.row:,} ({where or 'no id'}): {problem}")
@@ -169,9 +189,7 @@ def _wanted(row: Written, known: Mapping[Key, OnRecord], primary: AnswerField) -
         raise NotAllowed(f"there is no {missing}")
     key = next((key for key in _spellings(row) if key in known), None)
     if key is None:
-        raise NotAllowed(
-            "no narrative of this experiment has this id and type; did leading zeros get lost?"
-        )
+        raise NotAllowed("no narrative of this experiment's data has this id and type")
     try:
         return _Wanted(row, key, known[key], canonical(primary, row.label or ""))
     except NotAllowed as problem:

@@ -13,6 +13,7 @@ from overnight.report.table import Row
 from overnight.report.tally import Seen, Tally
 
 FEW = 30
+FEW_WRONG = 10
 TITLES = {
     "naive": "naive: yes among the answers",
     "labelled_only": "labelled narratives only",
@@ -61,7 +62,8 @@ CLAIMS: Mapping[Labels, str] = {
 class Shares:
     """The share of `of` (a class; None: of yes), overall and by type.
 
-    `samples`: those that were drawn for people to label, whether they are used or not.
+    `samples`: those that were drawn for people to label, whether they are used or not; `n_wrong`
+    of the narratives in them were answered wrongly.
     """
 
     labels: Labels
@@ -69,6 +71,7 @@ class Shares:
     overall: Prevalence
     by_type: Mapping[str, Prevalence]
     samples: Sequence[Used] = ()
+    n_wrong: int | None = None
 
     @property
     def assumes(self) -> Mapping[str, str]:
@@ -85,6 +88,12 @@ class Shares:
         if self.labels == "drawn":
             said += [_account(one) for one in self.samples]
             said += _of_several([one for one in self.samples if one.problem is None])
+        if self.n_wrong is not None and self.n_wrong < FEW_WRONG:
+            said.append(
+                f"Only {self.n_wrong:,} of the drawn were answered wrongly: with fewer than "
+                f"{FEW_WRONG} the intervals of PPI++ hold the truth in some 90 of 100 samples, and "
+                "with none there is no interval."
+            )
         return said
 
 
@@ -139,6 +148,7 @@ def shares(
         overall=estimated(None),
         by_type={name: estimated(name) for name in types},
         samples=samples.used if samples else (),
+        n_wrong=samples.estimate().n_wrong if samples else None,
     )
 
 

@@ -62,6 +62,24 @@ def labels_on_record(
     return found
 
 
+def ids_with_zeros(
+    connection: Connection, dataset_id: int, numbers: Sequence[str]
+) -> dict[Key, list[str]]:
+    """(number, narrative_type) -> the ids that are this number but for zeros in front of it."""
+    found: dict[Key, list[str]] = {}
+    for start in range(0, len(numbers), _CHUNK):
+        page = numbers[start : start + _CHUNK]
+        marks = ", ".join("?" * len(page))
+        rows = connection.exec_driver_sql(
+            "SELECT ltrim(incident_id, '0'), narrative_type, incident_id FROM narratives"
+            f" WHERE dataset_id = ? AND ltrim(incident_id, '0') IN ({marks})",
+            (dataset_id, *page),
+        ).all()
+        for number, kind, incident_id in rows:
+            found.setdefault((number, kind), []).append(incident_id)
+    return found
+
+
 def add_labels(
     connection: Connection,
     dataset_id: int,

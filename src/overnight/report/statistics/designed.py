@@ -96,8 +96,9 @@ def _covariance(stratum: Sequence[Drawn], first: Value, second: Value) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Designed:
-    """The estimates that the labels allow."""
+    """The estimates that the labels allow; `n_wrong` of the drawn were answered wrongly."""
 
+    n_wrong: int
     labelled_only: Share
     rogan_gladen: Share
     ppi: Share
@@ -113,9 +114,11 @@ def designed(draws: Sequence[Draw], n: int, said_yes: int) -> Designed:
     if single or not n_labels or not n:
         problem = f"one label only from {single[0]}" if single else "no labels from a sample"
         none = Share(unmeasured(None, 0), problem)
-        return Designed(none, none, none)
+        return Designed(0, none, none, none)
     sampled = _Sampled(draws, n_labels)
+    wrong = (one.gold != one.said for draw in draws for one in draw.drawn if one.inside)
     return Designed(
+        n_wrong=sum(wrong),
         labelled_only=_labelled_only(sampled),
         rogan_gladen=_rogan_gladen(sampled, n, said_yes),
         ppi=_ppi(sampled, n, said_yes),
