@@ -316,17 +316,48 @@ def test_a_label_of_the_data_file_is_not_overwritten_silently_either(overnight, 
     assert history(drawn)[0][:3] == ("000001", "1", "0")
 
 
-def test_the_data_file_still_counts_as_unchanged_after_labels_were_read(overnight, drawn, server):
+def test_the_data_file_still_counts_as_unchanged_after_labels_were_read(
+    overnight, study_without_labels, server
+):
     """Its labels are compared with those that it had, not with those that people gave."""
-    file = save(drawn.folder / "done.csv", fill(drawn.folder))
-    overnight("label", drawn.id, file)
-    data = drawn.folder / "narratives.csv"
+    study_without_labels.configure(server.url, run={"max_narratives": 50})
+    overnight("run", "study.yaml", "--new")
+    overnight("sample", "--n", 20, "--out", "sample.csv")
+    file = save(study_without_labels.folder / "done.csv", fill(study_without_labels.folder))
+    overnight("label", "latest", file)
+    data = study_without_labels.folder / "narratives.csv"
     data.write_text(data.read_text() + "\n")  # saved anew: other bytes, the same rows
-    drawn.configure(server.url, run={"max_narratives": 70})
-    said = overnight("run", "study.yaml", "--new")
+    said = overnight("resume", "latest", "--max-narratives", N)
     assert said.code == 0, said.err
-    assert "labels in" not in said.err
-    assert overnight("doctor").out.count("accounting") == 1
+    assert "was saved anew; its 60 narratives are the same" in said.err + said.out
+    assert "labels in" not in said.err + said.out
+    grown = json.loads(overnight("prevalence", "--json").out)
+    assert "the first 50 narratives only" in grown["samples"][0]["problem"]
+
+
+def test_another_experiment_over_the_same_narratives_uses_labels_and_sample(
+    overnight, drawn, server
+):
+    overnight("label", drawn.id, save(drawn.folder / "done.csv", fill(drawn.folder)))
+    drawn.configure(server.url, prompt={"system_prompt": "Judge anew."})
+    assert overnight("run", "study.yaml", "--new").code == 0
+    found = json.loads(overnight("prevalence", "--json").out)
+    assert (found["labels"], found["overall"]["n_labelled"]) == ("drawn", 21)
+
+
+def test_an_id_that_may_be_one_of_two_is_not_guessed(overnight, study, server, monkeypatch):
+    monkeypatch.chdir(study.folder)
+    study.configure(server.url)
+    (study.folder / "narratives.csv").write_text(
+        "incident_id,narrative_type,narrative_text\n007,le,One.\n07,le,Two.\n08,le,Three.\n"
+    )
+    study.run()
+    sheet = study.folder / "sheet.csv"
+    save(sheet, [["incident_id", "narrative_type", "label"], ["7", "le", "yes"], ["8", "le", "no"]])
+    said = overnight("label", "latest", sheet)
+    assert said.code == 2
+    assert "row 2 (7, le): no narrative" in said.err
+    assert "row 3" not in said.err
 
 
 def test_broken_off_in_the_middle_nothing_is_recorded(overnight, drawn, monkeypatch):

@@ -48,7 +48,7 @@ def seen(labels, *drawn, first=None, n_total=N):
     samples = [one for one, _ in drawn]
     members = [member for _, many in drawn for member in many]
     found = Samples(samples, members, first or {}, n_total)
-    found.add(world(labels), FIELD, None)
+    list(found.noting(world(labels), FIELD, None))
     return found
 
 
@@ -119,8 +119,12 @@ def test_what_has_not_been_asked_belongs_to_the_sample_but_not_to_the_share():
     one, members = sample(1, range(1, 11))
     found = Samples([one], members, {}, N)
     asked = [one for one in world(labels) if one.row_num <= 8]
-    found.add(
-        [*asked, *(o._replace(asked=False) for o in world(labels) if o.row_num > 8)], FIELD, None
+    list(
+        found.noting(
+            [*asked, *(o._replace(asked=False) for o in world(labels) if o.row_num > 8)],
+            FIELD,
+            None,
+        )
     )
     assert value(found) == pytest.approx(3 / 8)
 
@@ -132,7 +136,7 @@ def test_each_type_is_estimated_for_itself_and_json_says_how():
     ]
     one, members = sample(1, range(1, 11))
     found = Samples([one], members, {}, N)
-    found.add(rows, FIELD, None)
+    assert list(found.noting(rows, FIELD, None)) == rows
     made = shares(tally(rows, FIELD), "drawn", None, found)
     assert made.by_type["cme"].labelled_only.estimate.value == pytest.approx(2 / 5)
     assert made.by_type["le"].labelled_only.estimate.value == pytest.approx(1 / 5)

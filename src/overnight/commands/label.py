@@ -78,7 +78,7 @@ def label(
     Raises DataError naming the rows that cannot be recorded, unless they are to be skipped, and
     RefusedError where other labels are on record, unless these are to be replaced.
     """
-    by = (by or _user()).strip()
+    by = (by or "").strip() or _user()
     rows = read_labels(file)
     with connected(db, writes=handler) as database:
         experiment = find_experiment(database, name)

@@ -42,11 +42,14 @@ def prevalence(
     neither, or `of` none of its values.
     """
     with opened(name, db) as it:
-        value = _value(it.spec.primary_field, of)
-        seen = tally(iterate_judgements(it.database, it.experiment), it.spec.primary_field)
-        samples = None
-        if labels in (None, "drawn"):
-            samples = _samples(it, value, is_asked_for=labels == "drawn")
+        primary, value = _primary(it.spec.primary_field, of)
+        judgements = iterate_judgements(it.database, it.experiment)
+        samples = _samples(it) if labels in (None, "drawn") else None
+        if labels == "drawn" and samples is None:
+            raise UsageError("no sample was drawn to be labelled: overnight sample ID --n 300")
+        if samples is not None:
+            judgements = samples.noting(judgements, primary, value)
+        seen = tally(judgements, primary)
         if labels is None and samples and not any(one.n_labelled for one in samples.used):
             samples = None
         if labels is None:
@@ -58,22 +61,18 @@ def prevalence(
         )
 
 
-def _samples(it: Opened, value: str | None, *, is_asked_for: bool) -> Samples | None:
+def _samples(it: Opened) -> Samples | None:
     """What was drawn for people to label; None where nothing was."""
     dataset = it.experiment.dataset_id
     found = samples_of(it.database, dataset)
-    if not found or it.spec.primary_field is None:
-        if is_asked_for:
-            raise UsageError("no sample was drawn to be labelled: overnight sample ID --n 300")
+    if not found:
         return None
-    samples = Samples(
+    return Samples(
         found,
         members_of(it.database, dataset),
         first_labels(it.database, dataset),
         it.experiment.n_total,
     )
-    samples.add(iterate_judgements(it.database, it.experiment), it.spec.primary_field, value)
-    return samples
 
 
 def _declared(experiment: Experiment) -> Labels:
@@ -82,13 +81,14 @@ def _declared(experiment: Experiment) -> Labels:
     return LabelsSection.model_validate(data.get("labels") or {}).design
 
 
-def _value(primary: AnswerField | None, of: str | None) -> str | None:
+def _primary(primary: AnswerField | None, of: str | None) -> tuple[AnswerField, str | None]:
+    """The primary field, and the class that is meant as it is compared; None for yes."""
     if primary is not None and primary.type == "boolean" and of is None:
-        return None
+        return primary, None
     if primary is None or primary.type != "enum":
         raise UsageError("a share can be estimated of yes, or with --of of the value of an enum")
     known = {str(comparable(primary, value)): value for value in primary.values}
     value = None if of is None else str(comparable(primary, of))
     if value not in known:
         raise UsageError(f"--of takes one of: {', '.join(known.values())}")
-    return value
+    return primary, value

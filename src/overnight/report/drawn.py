@@ -6,7 +6,7 @@ sample of which nothing is labelled counts as if it had not been drawn: later on
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -54,19 +54,26 @@ class Samples:
         self._counts: Counter[tuple[_Looked, int]] = Counter()
         self._seen: dict[int, _Looked] = {}  # of the members, by row number
 
-    def add(self, judgements: Iterable[Judgement], primary: AnswerField, of: str | None) -> None:
-        """Take in the narratives that have been asked; `of` as it is compared, None for yes."""
-        yes = True if of is None else of
+    def noting(
+        self, judgements: Iterable[Judgement], primary: AnswerField, of: str | None
+    ) -> Iterator[Judgement]:
+        """Take in the narratives that have been asked, and hand all of them on.
+
+        `of` is a class as it is compared, None for yes.
+        """
         for one in judgements:
-            if not one.asked:
-                continue
-            gold = word_of(primary, one.label)
-            said = one.error_category is None and word_of(primary, one.primary) == yes
-            looked = _Looked(one.narrative_type, None if gold is None else gold == yes, said)
-            if one.row_num in self._members:
-                self._seen[one.row_num] = looked
-            else:
-                self._counts[looked, self._known_at(one, primary)] += 1
+            if one.asked:
+                self._note(one, primary, yes=True if of is None else of)
+            yield one
+
+    def _note(self, one: Judgement, primary: AnswerField, *, yes: bool | str) -> None:
+        gold = word_of(primary, one.label)
+        said = one.error_category is None and word_of(primary, one.primary) == yes
+        looked = _Looked(one.narrative_type, None if gold is None else gold == yes, said)
+        if one.row_num in self._members:
+            self._seen[one.row_num] = looked
+        else:
+            self._counts[looked, self._known_at(one, primary)] += 1
 
     def _known_at(self, one: Judgement, primary: AnswerField) -> int:
         """The place of the first sample that found its label known; after the last one: none."""
