@@ -1,6 +1,6 @@
 """Do 95 % intervals hold the truth in 95 of 100 studies? 1,000 studies are invented to see.
 
-    python tests/chaos/interval_coverage.py [STUDIES]    (a minute and a half; exit code 1: no)
+    python tests/chaos/interval_coverage.py [STUDIES]    (two minutes; exit code 1: no)
 
 Each study has cases of two narratives that share a label and a difficulty, so that narratives of
 one case are alike; some fail, the difficult ones more often. The truth is computed from the same

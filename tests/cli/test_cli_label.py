@@ -13,6 +13,7 @@ from xlsxwriter import Workbook
 
 from overnight.commands import sample as sample_command
 from overnight.store import labels as stored_labels
+from overnight.testing import Scripted
 
 N = 60
 
@@ -379,6 +380,35 @@ def test_broken_off_in_the_middle_nothing_is_recorded(overnight, drawn, monkeypa
     assert set(labels(drawn).values()) == {None, "0"}
     assert overnight("label", drawn.id, file).code == 0
     assert len(history(drawn)) == 20
+
+
+def test_doctor_sees_a_label_that_somebody_wrote_past_the_history(overnight, drawn):
+    overnight("label", drawn.id, save(drawn.folder / "done.csv", fill(drawn.folder)))
+    assert overnight("doctor").code == 0
+    with sqlite3.connect(drawn.database) as connection:
+        connection.execute("UPDATE narratives SET label = 'x' WHERE label = '1'")
+    said = overnight("doctor")
+    assert said.code == 1
+    assert "have another label than the newest on record" in said.out
+
+
+def test_an_enum_is_offered_and_stored_as_declared(overnight, study, server, monkeypatch):
+    monkeypatch.chdir(study.folder)
+    fields = {"event": {"type": "enum", "values": ["11", "fall"]}}
+    study.configure(server.url, output={"primary": "event", "fields": fields})
+    (study.folder / "narratives.csv").write_text(
+        "incident_id,narrative_type,narrative_text\n1,le,One.\n2,le,Two.\n3,le,Three.\n"
+    )
+    server.script = lambda _call: Scripted({"event": "11"})
+    study.run()
+    assert overnight("sample", "--n", 3, "--by", "stratum", "--out", "s.xlsx").code == 0
+    sheet = zipfile.ZipFile(study.folder / "s.xlsx").read("xl/worksheets/sheet1.xml").decode()
+    assert '"11,fall"' in sheet
+    rows = fill(study.folder, lambda i: 11.0 if i == 1 else "FALL", source="s.xlsx")
+    assert overnight("label", "latest", save(study.folder / "d.csv", rows)).code == 0
+    assert set(study.query("SELECT label FROM source_narratives")) == {("11",), ("fall",)}
+    found = json.loads(overnight("prevalence", "--of", "fall", "--json").out)
+    assert found["overall"]["labelled_only"]["value"] == pytest.approx(2 / 3)
 
 
 def test_files_that_are_no_sheet(overnight, drawn):
