@@ -201,6 +201,26 @@ def test_broken_off_before_the_sheet_is_there_it_can_be_had_again(
     assert len(rows_of(study_without_labels.folder / "s.csv")) == 6
 
 
+def test_a_text_too_long_for_a_cell_of_xlsx_is_not_cut(overnight, study, server, monkeypatch):
+    monkeypatch.chdir(study.folder)
+    study.configure(server.url)
+    text = "An invented narrative. " * 2000
+    (study.folder / "narratives.csv").write_text(
+        f"incident_id,narrative_type,narrative_text\n1,le,{text}\n2,le,Two.\n"
+    )
+    study.run()
+    said = overnight("sample", "--n", 2)
+    assert said.code == 2
+    assert "a cell of xlsx holds 32,767" in said.err
+    assert "--again --out FILE.csv" in said.err
+    assert list((study.folder / "exports").rglob("sample*")) == []
+    assert overnight("sample", "--again", "--out", "s.csv").code == 0
+    assert (
+        len(rows_of(study.folder / "s.csv")[1][3]) > 40_000
+        or len(rows_of(study.folder / "s.csv")[2][3]) > 40_000
+    )
+
+
 # --- label ---------------------------------------------------------------------------------------
 
 
@@ -401,6 +421,8 @@ def test_an_enum_is_offered_and_stored_as_declared(overnight, study, server, mon
     )
     server.script = lambda _call: Scripted({"event": "11"})
     study.run()
+    said = overnight("sample", "--n", 3, "--by", "confidence")
+    assert (said.code, "no answer has a confidence" in said.err) == (2, True)
     assert overnight("sample", "--n", 3, "--by", "stratum", "--out", "s.xlsx").code == 0
     sheet = zipfile.ZipFile(study.folder / "s.xlsx").read("xl/worksheets/sheet1.xml").decode()
     assert '"11,fall"' in sheet

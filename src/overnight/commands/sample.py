@@ -71,6 +71,7 @@ class _Frame:
     doubts: "array[float]" = field(default_factory=lambda: array("d"))
     strata: list[str] = field(default_factory=list)  # the same few texts
     waiting: int = 0
+    confident: int = 0  # how many answers have a confidence
 
 
 def sample(
@@ -109,7 +110,14 @@ def sample(
             drawn = _draw(database, experiment, frame, n=n, by=by, seed=seed)
             file = out or _default_file(database, experiment, drawn.sample_id)
         rows = sheet_rows(database, drawn.sample_id, experiment.experiment_key)
-        write_sheet(file, rows, primary, with_answers=with_answers)
+        try:
+            write_sheet(file, rows, primary, with_answers=with_answers)
+        except UsageError as error:
+            short = experiment.experiment_id[:8]
+            raise UsageError(
+                f"{error}; sample {drawn.sample_id} is drawn, only its sheet is missing: "
+                f"overnight sample {short} --again --out FILE.csv"
+            ) from None
     return Sampled(experiment, drawn, file, frame.waiting, again)
 
 
@@ -144,6 +152,7 @@ def _frame(database: Database, experiment: Experiment, primary: AnswerField) -> 
             continue
         answered = one.error_category is None and one.primary is not None
         frame.rows.append(one.row_num)
+        frame.confident += answered and one.confidence is not None
         frame.doubts.append(doubt(one.confidence if answered else None))
         name = f"{_said(primary, one.primary) if answered else 'no answer'}, {one.narrative_type}"
         frame.strata.append(names.setdefault(name, name))
@@ -231,6 +240,8 @@ def _chosen(
     if by == "stratum":
         return _by_stratum(frame, n, rng)
     if by == "confidence":
+        if not frame.confident:
+            raise UsageError("no answer has a confidence: draw --by random, or --by stratum")
         chances = probabilities(frame.doubts, n)
         return systematic(chances, n, rng), [""] * size, chances
     return simple(n, size, rng), [""] * size, array("d", [n / size]) * size
