@@ -114,6 +114,21 @@ def test_a_sample_of_the_first_narratives_does_not_speak_for_all():
     assert found.used[0].problem == "it was drawn from the first 50 narratives only"
 
 
+def test_a_later_sample_of_all_takes_one_of_the_first_narratives_as_known():
+    labels = {row: str(int(row <= 3)) for row in range(1, 11)}
+    labels |= {row: str(int(row <= 19)) for row in range(11, 29)}
+    first, later = sample(1, range(1, 11), covered=50), sample(2, range(11, 29), frame=90)
+    found = seen(labels, first, later)
+    assert [one.problem is None for one in found.used] == [False, True]
+    assert value(found) == pytest.approx(0.48)
+
+
+def test_a_sample_that_lies_outside_of_a_small_experiment_is_not_used():
+    found = Samples([sample(1, range(11, 29))[0]], sample(1, range(11, 29))[1], {}, 10)
+    list(found.noting((one for one in world({}) if one.row_num <= 10), FIELD, None))
+    assert found.used[0].problem == "none of it has been asked"
+
+
 def test_what_has_not_been_asked_belongs_to_the_sample_but_not_to_the_share():
     labels = {row: str(int(row <= 3)) for row in range(1, 11)}
     one, members = sample(1, range(1, 11))

@@ -90,20 +90,20 @@ class Samples:
         """Each sample, and what keeps it from being used."""
         found = []
         for sample in self._samples:
-            labelled = Counter(
-                self._members[row].stratum
-                for row, looked in self._seen.items()
-                if looked.gold is not None and self._members[row].sample_id == sample.sample_id
-            )
-            found.append(Used(sample, labelled.total(), self._problem(sample, labelled)))
+            members = [m for m in self._members.values() if m.sample_id == sample.sample_id]
+            seen = [self._seen[m.row_num] for m in members if m.row_num in self._seen]
+            n_labelled = sum(looked.gold is not None for looked in seen)
+            found.append(Used(sample, n_labelled, self._problem(sample, members, n_labelled)))
         return found
 
-    def _problem(self, sample: Sample, labelled: Counter[str]) -> str | None:
-        if not labelled:
-            return "none of it is labelled yet"
+    def _problem(self, sample: Sample, members: Sequence[Member], n_labelled: int) -> str | None:
+        if not n_labelled:
+            asked = any(member.row_num in self._seen for member in members)
+            return "none of it is labelled yet" if asked else "none of it has been asked"
         if sample.n_covered < self._n_total:
             return f"it was drawn from the first {sample.n_covered:,} narratives only"
-        bare = next((name for name in sample.strata if not labelled[name]), None)
+        labelled = {member.stratum for member in members if self._is_labelled(member)}
+        bare = next((name for name in sample.strata if name not in labelled), None)
         return None if bare is None else f"none of its stratum {bare} is labelled yet"
 
     def estimate(self, group: str | None = None) -> Designed:

@@ -54,7 +54,7 @@ CLAIMS: Mapping[Labels, str] = {
     "unknown": "How the labelled narratives were chosen is not known: of all narratives only the "
     "naive share can be given, with its bias; the other estimates hold for a random sample (then "
     "type --labels random), Rogan-Gladen's also where sensitivity and specificity do not depend "
-    "on the choice.",
+    "on the choice. To know more, label a sample: overnight sample.",
 }
 
 

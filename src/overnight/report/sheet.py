@@ -47,7 +47,7 @@ def write_sheet(
         with stage.create(file.name) as raw:
             writer: XlsxWriter | CsvWriter
             if file.suffix.lower() == ".xlsx":
-                writer = XlsxWriter(raw, columns, scratch=stage.folder)
+                writer = XlsxWriter(raw, columns, scratch=stage.folder, sheet="sample")
                 writer.widen(_WIDTHS)
             else:
                 writer = CsvWriter(raw, columns)

@@ -25,17 +25,19 @@ _OPTIONS = {
 
 
 class XlsxWriter:
-    """Rows on one sheet named "results", with a header that stays in view.
+    """Rows on one sheet, named "results" unless told otherwise, with a header that stays in view.
 
     XlsxWriter keeps its scratch files in `scratch`. What a sheet cannot hold is refused with a
     UsageError that names the cell, never cut: texts above 32,767 characters, rows above 1,048,576.
     """
 
-    def __init__(self, file: BinaryIO, columns: Sequence[Column], scratch: Path) -> None:
+    def __init__(
+        self, file: BinaryIO, columns: Sequence[Column], scratch: Path, *, sheet: str = "results"
+    ) -> None:
         from xlsxwriter import Workbook  # noqa: PLC0415 - 50 ms that other commands do not pay
 
         self._book = Workbook(file, _OPTIONS | {"tmpdir": str(scratch)})
-        self._sheet = self._book.add_worksheet("results")
+        self._sheet = self._book.add_worksheet(sheet)
         # XlsxWriter takes a text from <r> to </r> for rich text of its own making and writes it as
         # raw XML: a model that answers so could put a formula into the sheet, or break it. It also
         # overlooks escapes that overlap. So every text is escaped here.
