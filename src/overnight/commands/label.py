@@ -24,6 +24,7 @@ from overnight.store.labels import (
     NewLabel,
     OnRecord,
     add_labels,
+    bare_number,
     ids_with_zeros,
     labels_on_record,
 )
@@ -143,9 +144,11 @@ def _known(connection: Connection, dataset_id: int, rows: Sequence[Written]) -> 
     """
     keys = {key for row in rows for key in _spellings(row)}
     known = labels_on_record(connection, dataset_id, list(keys))
-    lost = {key for key in keys - known.keys() if key[0].isdecimal()}
-    full = ids_with_zeros(connection, dataset_id, list({number for number, _ in lost}))
-    meant = {key: (full[key][0], key[1]) for key in lost if len(full.get(key, ())) == 1}
+    lost = {key: (bare_number(key[0]), key[1]) for key in keys - known.keys() if key[0].isdecimal()}
+    full = ids_with_zeros(connection, dataset_id, {number for number, _ in lost.values()})
+    meant = {
+        key: (full[bare][0], bare[1]) for key, bare in lost.items() if len(full.get(bare, ())) == 1
+    }
     found = labels_on_record(connection, dataset_id, list(set(meant.values())))
     return known | {key: found[whole] for key, whole in meant.items()}
 

@@ -3,7 +3,7 @@
 `narratives` holds the label that counts, so that no reader has to look for it; the history is here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,63 +63,55 @@ def labels_on_record(
 
 
 def ids_with_zeros(
-    connection: Connection, dataset_id: int, numbers: Sequence[str]
+    connection: Connection, dataset_id: int, numbers: Collection[str]
 ) -> dict[Key, list[str]]:
-    """(number, narrative_type) -> the ids that are this number but for zeros in front of it."""
+    """(number, narrative_type) -> the ids that are this number but for zeros in front of it.
+
+    Numbers are written without such zeros. One pass over an index, for any number of them.
+    """
     found: dict[Key, list[str]] = {}
-    for start in range(0, len(numbers), _CHUNK):
-        page = numbers[start : start + _CHUNK]
-        marks = ", ".join("?" * len(page))
-        rows = connection.exec_driver_sql(
-            "SELECT ltrim(incident_id, '0'), narrative_type, incident_id FROM narratives"
-            f" WHERE dataset_id = ? AND ltrim(incident_id, '0') IN ({marks})",
-            (dataset_id, *page),
-        ).all()
-        for number, kind, incident_id in rows:
+    if not numbers:
+        return found
+    rows = connection.execute(
+        text("SELECT incident_id, narrative_type FROM narratives WHERE dataset_id = :id"),
+        {"id": dataset_id},
+    )
+    for incident_id, kind in rows:
+        number = bare_number(incident_id)
+        if number in numbers:
             found.setdefault((number, kind), []).append(incident_id)
     return found
+
+
+def bare_number(incident_id: str) -> str:
+    """An id without the zeros in front of it."""
+    return incident_id.lstrip("0") or "0"
 
 
 def add_labels(
     connection: Connection,
     dataset_id: int,
-    labels: Iterable[NewLabel],
+    labels: Sequence[NewLabel],
     *,
     by: str,
     source_file: str,
     now: float,
 ) -> None:
     """Record who labelled what, and let it count from now on."""
-    for one in labels:
-        connection.execute(
-            text(
-                "INSERT INTO human_labels (dataset_id, narrative_id, label, replaced, labelled_by,"
-                " labelled_at, source_file, note) VALUES (:dataset, :narrative, :label, :replaced,"
-                " :by, :now, :file, :note)"
-            ),
-            {
-                "dataset": dataset_id,
-                "narrative": one.narrative_id,
-                "label": one.label,
-                "replaced": one.replaced,
-                "by": by,
-                "now": as_text(now),
-                "file": source_file,
-                "note": one.note,
-            },
-        )
-        gold = as_binary(one.label)
-        connection.execute(
-            text(
-                "UPDATE narratives SET label = :label, manual_flag_ind = :flag"
-                " WHERE narrative_id = :narrative"
-            ),
-            {
-                "label": one.label,
-                "flag": None if gold is None else int(gold),
-                "narrative": one.narrative_id,
-            },
-        )
+    if not labels:
+        return
+    connection.exec_driver_sql(
+        "INSERT INTO human_labels (dataset_id, narrative_id, label, replaced, labelled_by,"
+        " labelled_at, source_file, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (dataset_id, o.narrative_id, o.label, o.replaced, by, as_text(now), source_file, o.note)
+            for o in labels
+        ],
+    )
+    connection.exec_driver_sql(
+        "UPDATE narratives SET label = ?, manual_flag_ind = ? WHERE narrative_id = ?",
+        [(one.label, as_binary(one.label), one.narrative_id) for one in labels],
+    )
 
 
 def first_labels(database: Database, dataset_id: int) -> Mapping[int, FirstLabel]:
