@@ -11,6 +11,7 @@ from overnight.domain.experiment import TRANSITIONS, Counts, Event, Experiment, 
 from overnight.domain.order import RandomOrder
 from overnight.errors import RefusedError, UnknownExperiment
 from overnight.store.database import Database
+from overnight.store.datasets import refuse_unless_loaded
 from overnight.store.hot import Executes
 from overnight.store.texts import storable
 from overnight.store.times import as_text, from_text
@@ -49,12 +50,7 @@ def create_experiment(connection: Connection, values: Mapping[str, Any]) -> int:
 
     Raises RefusedError if its dataset has been deleted meanwhile.
     """
-    loaded = connection.execute(
-        text("SELECT 1 FROM datasets WHERE dataset_id = :id AND loaded_at IS NOT NULL"),
-        {"id": values["dataset_id"]},
-    ).first()
-    if loaded is None:
-        raise RefusedError("its narratives were purged just now; type the same command again")
+    refuse_unless_loaded(connection, values["dataset_id"])
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
     statement = f"INSERT INTO experiments ({names}) VALUES ({marks}) RETURNING experiment_key"
