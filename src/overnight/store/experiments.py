@@ -16,11 +16,16 @@ from overnight.store.hot import Executes
 from overnight.store.texts import storable
 from overnight.store.times import as_text, from_text
 
+_N_NARRATIVES = "(SELECT n_narratives FROM datasets d WHERE d.dataset_id = experiments.dataset_id)"
+# A row that somebody wrote by hand may lack the total: then it is what it would have been.
+_TOTAL = (
+    "coalesce(n_narratives_total,"
+    f" min(coalesce(max_narratives, {_N_NARRATIVES}), {_N_NARRATIVES}))"
+)
 _COLUMNS = (
     "experiment_key, experiment_id, experiment_name, status, status_reason, dataset_id,"
-    " data_checksum, n_narratives_total, config_json, config_file, binding_sha256, served_model,"
-    " structured, created_at, configuration_sha256, run_order, run_seed,"
-    " (SELECT n_narratives FROM datasets d WHERE d.dataset_id = experiments.dataset_id)"
+    f" data_checksum, {_TOTAL}, config_json, config_file, binding_sha256, served_model,"
+    f" structured, created_at, configuration_sha256, run_order, run_seed, {_N_NARRATIVES}"
 )
 
 
