@@ -9,7 +9,20 @@ TARGET = Path(__file__).resolve().parent / "reference" / "commands.md"
 COMMANDS = (
     ("Run", ("demo", "init", "check", "run", "resume", "retry", "reparse", "cancel")),
     ("Watch", ("list", "status")),
-    ("Use", ("show", "metrics", "compare", "prevalence", "report", "methods", "export")),
+    (
+        "Use",
+        (
+            "show",
+            "metrics",
+            "compare",
+            "prevalence",
+            "report",
+            "methods",
+            "export",
+            "sample",
+            "label",
+        ),
+    ),
     ("Keep", ("backup", "doctor", "migrate", "cleanup", "purge")),
 )
 _HEAD = """# Commands

@@ -117,7 +117,7 @@ def view_experiment(database: Database, experiment: Experiment) -> ExperimentVie
         state="running (crashed)" if crashed else status,
         owner=owner,
         counts=Counts(
-            total=summary.row["n_narratives_total"],
+            total=summary.row["n_narratives_total"] or experiment.n_total,  # some rows lack it
             answered=summary.n_results - n_errors,
             errors=n_errors,
             copied=summary.n_copied,

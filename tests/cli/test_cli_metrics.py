@@ -1,6 +1,7 @@
 """`metrics`, as it is typed."""
 
 import json
+import sqlite3
 
 import pytest
 
@@ -92,6 +93,20 @@ def test_metrics_by_a_column_show_every_figure_with_its_interval(overnight):
     assert {group["value"] for group in groups["groups"]} == {"cme", "le"}
     accuracy = groups["groups"][0]["evaluation"]["overall"]["figures"]["accuracy"]
     assert accuracy["low"] < accuracy["value"] <= accuracy["high"]
+
+
+@pytest.mark.parametrize("limit", ["NULL", "40"])
+def test_a_row_without_a_total_covers_what_its_limit_and_its_data_allow(overnight, done, limit):
+    with sqlite3.connect(done.database) as connection:
+        connection.execute(
+            f"UPDATE experiments SET n_narratives_total = NULL, max_narratives = {limit}"
+        )
+    connection.close()
+    found = json.loads(overnight("metrics", "--json").out)
+    assert (found["total"], found["remaining"]) == (30, 0)
+    for command in ("metrics", "status", "list", "report", "export", "prevalence", "check"):
+        words = (command, "study.yaml", "--offline") if command == "check" else (command,)
+        assert overnight(*words).code == 0
 
 
 @pytest.mark.usefixtures("split")

@@ -222,7 +222,7 @@ def test_broken_off_at_any_transaction_it_cannot_be_resumed_and_is_finished_late
         return whole(self)
 
     monkeypatch.setattr(Database, "remove", breaking)
-    for n in range(6):
+    for n in range(9):
         n_left[0] = n
         try:
             remove_experiment(database, experiment, with_data=with_data)

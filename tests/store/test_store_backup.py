@@ -290,7 +290,7 @@ def test_where_nothing_can_be_written_is_told_in_a_sentence(filled, small_disk):
 
 
 def test_without_room_nothing_is_begun(filled, small_disk):
-    with pytest.raises(NoRoom, match=r"no room for a backup: 17 MB needed, 2 MB free") as caught:
+    with pytest.raises(NoRoom, match=r"no room for a backup: 18 MB needed, 2 MB free") as caught:
         back_up(filled.database, small_disk)
     assert isinstance(caught.value, StoppedError)
     assert said(caught.value)

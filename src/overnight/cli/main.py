@@ -13,7 +13,7 @@ from overnight.cli.options import app
 from overnight.errors import OvernightError
 
 # Each adds its commands; the order is that of the help.
-from overnight.cli import run, watch, use, report, keep  # noqa: F401 # isort: skip
+from overnight.cli import run, watch, use, report, label, keep  # noqa: F401 # isort: skip
 
 
 @app.callback(invoke_without_command=True)

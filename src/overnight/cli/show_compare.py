@@ -1,5 +1,6 @@
 """Comparisons and shares, for people and for programs."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -12,12 +13,16 @@ from overnight.commands.compare import Compared, Side, Versus
 from overnight.commands.prevalence import Estimated
 from overnight.report.comparison import Comparison, Differing
 from overnight.report.evaluation_table import agreement_rows, figure_rows, p_value, shown
-from overnight.report.look_text import look_sentences, part_sentence
+from overnight.report.look_text import labels_sentence, look_sentences, part_sentence
 from overnight.report.metrics import metrics_json
 from overnight.report.plain import evaluation_json, plain
-from overnight.report.shares import ASSUMES, CLAIMS, TITLES, caution, shares_json, shares_table
+from overnight.report.shares import TITLES, caution, shares_json, shares_table
 from overnight.report.table import confusion_rows, count_rows
 
+_INTERVALS = {
+    False: "narratives of one case counting together",
+    True: "of what is drawn; of the naive share, narratives of one case counting together",
+}
 _LONGEST_VALUE = 60
 
 
@@ -179,6 +184,8 @@ def show_shares(found: Estimated, *, by_type: bool, as_json: bool) -> None:
                 "status": experiment.status,
                 "total": c.total,
                 "remaining": c.remaining,
+                "split": None if found.split is None else dataclasses.asdict(found.split),
+                "test_labels_used": None if found.split is None else found.is_drawn,
                 **shares_json(found.shares),
             }
         )
@@ -197,15 +204,18 @@ def show_shares(found: Estimated, *, by_type: bool, as_json: bool) -> None:
     )
     out.print("\nWhat each assumes", style="bold")
     for name, title in TITLES.items():
-        out.print(f"{title}: {ASSUMES[name]}")
-    out.print(f"\n{CLAIMS[found.shares.labels]}", style="yellow")
-    if found.split is not None:
-        out.print(f"The labels of the test part ({found.split}) are not used.", style="yellow")
+        out.print(f"{title}: {found.shares.assumes[name]}")
+    out.print()
+    for claim in found.shares.claims:
+        out.print(claim, style="yellow")
+    if sentence := labels_sentence(found.split, drawn=found.is_drawn):
+        out.print(sentence, style="yellow")
     few = caution(found.shares.overall)
     if few:
         out.print(few, style="yellow")
     out.print(
-        "In brackets: 95 % intervals, narratives of one case counting together. All but the naive "
-        "share count a narrative without an answer as no, labelled or not, and correct for it.",
+        f"In brackets: 95 % intervals, {_INTERVALS[found.is_drawn]}. All but the "
+        "naive share count a narrative without an answer as no, labelled or not, and correct for "
+        "it.",
         style="dim",
     )

@@ -39,6 +39,13 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
     out.print(table(narratives_table(found.metrics, found.evaluation)))
     if found.retest is not None:
         show_section(out, "Asked again", retest_table(found.retest))
+    if found.n_unequal:
+        out.print(
+            f"Of the labelled, {found.n_unequal:,} were drawn with unequal probabilities: these "
+            "figures are of the labelled, not of all narratives. The share of yes among all: "
+            "overnight prevalence.",
+            style="yellow",
+        )
     _show_more(out, found.evaluation)
     if found.by is not None:
         _show_groups(out, found.by)
@@ -104,6 +111,7 @@ def _metrics_json(found: Evaluated) -> dict[str, Any]:
         "split": None if found.split is None else dataclasses.asdict(found.split),
         "look": look_json(found.looked),
         **metrics_json(found.metrics),
+        "labels_drawn_unequally": found.n_unequal,
         "evaluation": evaluation_json(found.evaluation),
         "repeated": plain(found.retest),
         **({} if found.by is None else {"by": _by_json(found.by)}),

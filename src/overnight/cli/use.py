@@ -121,12 +121,13 @@ def prevalence(
     name: Name = "latest",
     *,
     labels: Annotated[
-        Literal["random", "within-type", "unknown"],
+        Literal["random", "within-type", "all", "drawn", "unknown"] | None,
         typer.Option(
             help="How the labelled narratives were chosen: at random from all, at random within "
-            "each narrative type, or it is not known."
+            "each narrative type, all are labelled, drawn by `overnight sample`, or it is not "
+            "known. Default: drawn, if such a sample is labelled, else as data.labels.design says."
         ),
-    ] = "unknown",
+    ] = None,
     by: Annotated[
         Literal["type"] | None, typer.Option(help="Also for each narrative type.")
     ] = None,

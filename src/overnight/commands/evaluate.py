@@ -21,6 +21,7 @@ from overnight.store.experiments import counts
 from overnight.store.kept import label_counts_by, values_of
 from overnight.store.parts import Part, covered_by, develop_part, kept_column, test_part
 from overnight.store.results import iterate_judgements, label_counts
+from overnight.store.samples import labelled_members, samples_of
 
 MOST_GROUPS = 20  # values of a column; beyond, the tables are too many to read
 
@@ -51,6 +52,7 @@ class Evaluated:
     """An experiment's figures, and how far it had come when they were taken.
 
     `part` says of which narratives: all, develop (what `split` does not set apart) or test.
+    `n_unequal`: labelled narratives among them that were drawn with unequal probabilities.
     """
 
     experiment: Experiment
@@ -62,6 +64,7 @@ class Evaluated:
     looked: Looked
     by: Breakdown | None = None
     retest: Retest | None = None  # where it was repeated
+    n_unequal: int = 0
 
 
 def evaluate(
@@ -87,6 +90,7 @@ def evaluate(
             counts=counts(it.database, it.experiment),
             metrics=measure(counted, it.spec),
             evaluation=figures_of(seen),
+            n_unequal=_drawn_unequally(it, part),
             part=part.name,
             split=part.split,
             by=None if column is None else _breakdown(it, part, column),
@@ -142,8 +146,7 @@ def _nearest(name: str, kept: Sequence[str]) -> str:
 
 def _breakdown(it: Opened, part: Part, column: str) -> Breakdown:
     experiment, primary = it.experiment, it.spec.primary_field
-    covers = covered_by(experiment)
-    among = Part(f"{covers.sql} AND {part.sql}", {**covers.values, **part.values})
+    among = _asked(it, part)
     found = values_of(it.database, experiment.dataset_id, column, among, most=MOST_GROUPS)
     values = [one.value for one in found.values]
     counted = label_counts_by(it.database, experiment.experiment_key, part, column, values)
@@ -159,3 +162,18 @@ def _breakdown(it: Opened, part: Part, column: str) -> Breakdown:
         n_outside=found.n_narratives - sum(one.n for one in found.values),
         n_narratives=found.n_narratives,
     )
+
+
+def _asked(it: Opened, part: Part) -> Part:
+    """Of a part, the narratives that the experiment covers."""
+    covers = covered_by(it.experiment)
+    return Part(f"{covers.sql} AND {part.sql}", {**covers.values, **part.values})
+
+
+def _drawn_unequally(it: Opened, part: Part) -> int:
+    dataset = it.experiment.dataset_id
+    unequal = {s.sample_id for s in samples_of(it.database, dataset) if s.design != "random"}
+    if not unequal:
+        return 0
+    labelled = labelled_members(it.database, dataset, _asked(it, part))
+    return sum(labelled[one][1] for one in unequal if one in labelled)

@@ -3,18 +3,23 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.commands.results import opened
+from overnight.commands.results import Opened, opened
+from overnight.config.models import LabelsSection
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
 from overnight.domain.experiment import Counts, Experiment
 from overnight.domain.split import Split
 from overnight.errors import UsageError
+from overnight.report.drawn import Samples
 from overnight.report.shares import Shares, shares
 from overnight.report.statistics.prevalence import Labels
 from overnight.report.tally import tally
+from overnight.store.datasets import get_dataset
 from overnight.store.experiments import counts
+from overnight.store.labels import first_labels
 from overnight.store.parts import develop_part
 from overnight.store.results import iterate_judgements
+from overnight.store.samples import members_of, samples_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,40 +29,82 @@ class Estimated:
     experiment: Experiment
     counts: Counts
     shares: Shares
-    split: Split | None  # whose labels are not used
+    split: Split | None  # the labels of its test part are used only where samples were drawn
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the estimates rest on samples that were drawn to be labelled."""
+        return self.shares.labels == "drawn"
 
 
 def prevalence(
     name: str = "latest",
     *,
     db: Path | str | None = None,
-    labels: Labels = "unknown",
+    labels: Labels | None = None,
     of: str | None = None,
 ) -> Estimated:
     """Estimate the share of yes, or of the value `of` of an enum.
 
-    Raises UsageError where the primary field is neither, or `of` none of its values.
+    How the labelled were chosen: as `labels` says, else as samples that were drawn and labelled
+    have it, else as the experiment file says. Raises UsageError where the primary field is
+    neither, or `of` none of its values.
     """
     with opened(name, db) as it:
-        value = _value(it.spec.primary_field, of)
+        primary, value = _primary(it.spec.primary_field, of)
         part = develop_part(it.database, it.experiment)
-        judged = iterate_judgements(it.database, it.experiment, labelled=part)
-        seen = tally(judged, it.spec.primary_field)
+        samples = _samples(it) if labels in (None, "drawn") else None
+        if labels == "drawn" and samples is None:
+            raise UsageError("no sample was drawn to be labelled: overnight sample ID --n 300")
+        if samples is not None:
+            # All labels: the draw was from all narratives, and only its whole speaks for them.
+            judgements = iterate_judgements(it.database, it.experiment)
+            seen = tally(samples.noting(judgements, primary, value), primary)
+            if labels is None and not any(one.n_labelled for one in samples.used):
+                samples = None
+        if samples is None:
+            judgements = iterate_judgements(it.database, it.experiment, labelled=part)
+            seen = tally(judgements, primary)
+        if labels is None:
+            labels = "drawn" if samples else _declared(it.experiment)
         return Estimated(
             experiment=it.experiment,
             counts=counts(it.database, it.experiment),
-            shares=shares(seen, labels, value),
+            shares=shares(seen, labels, value, samples),
             split=part.split,
         )
 
 
-def _value(primary: AnswerField | None, of: str | None) -> str | None:
-    if primary is not None and primary.type == "boolean" and of is None:
+def _samples(it: Opened) -> Samples | None:
+    """What was drawn for people to label; None where nothing was."""
+    dataset = it.experiment.dataset_id
+    found = samples_of(it.database, dataset)
+    if not found:
         return None
+    return Samples(
+        found,
+        members_of(it.database, dataset),
+        first_labels(it.database, dataset),
+        n_total=it.experiment.n_total,
+        order=it.experiment.order,
+        size=get_dataset(it.database, dataset).n_narratives,
+    )
+
+
+def _declared(experiment: Experiment) -> Labels:
+    """What the experiment file says of the labels that came with the data."""
+    data = experiment.stored_config.get("data") or {}
+    return LabelsSection.model_validate(data.get("labels") or {}).design
+
+
+def _primary(primary: AnswerField | None, of: str | None) -> tuple[AnswerField, str | None]:
+    """The primary field, and the class that is meant as it is compared; None for yes."""
+    if primary is not None and primary.type == "boolean" and of is None:
+        return primary, None
     if primary is None or primary.type != "enum":
         raise UsageError("a share can be estimated of yes, or with --of of the value of an enum")
     known = {str(comparable(primary, value)): value for value in primary.values}
     value = None if of is None else str(comparable(primary, of))
     if value not in known:
         raise UsageError(f"--of takes one of: {', '.join(known.values())}")
-    return value
+    return primary, value

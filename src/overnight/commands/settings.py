@@ -1,4 +1,4 @@
-"""What is kept of the data file and set apart, taken over by an experiment that is complete."""
+"""What says how answers are looked at, taken over by an experiment that is complete."""
 
 import dataclasses
 import json
@@ -11,15 +11,15 @@ from overnight.session import hold, metric_columns
 from overnight.store.database import Database
 from overnight.store.experiments import get_experiment, update_experiment
 
-_LOOKING = ("keep", "split")
+_LOOKING = ("keep", "split", "labels")
 
 
 def take_over(
     database: Database, experiment: Experiment, config: Config, say: Handler
 ) -> Experiment:
-    """The experiment, with `data.keep` and `data.split` as the configuration has them now.
+    """The experiment, with `keep`, `split` and `labels` as the configuration has them now.
 
-    Neither changes an answer, so no call is made; the metrics that are stored are computed anew.
+    None of them changes an answer: no call is made; the metrics that are stored are taken anew.
     Raises ExperimentOwned while another process works on it.
     """
     before: dict[str, Any] = dict(experiment.stored_config.get("data") or {})

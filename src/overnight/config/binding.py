@@ -26,8 +26,9 @@ _BINDING = {
 }
 
 WHICH = ("run.max_narratives", "run.order")  # these say which narratives are asked, not what
-# These say how answers are looked at. They come out of the same file, and change no narrative.
-_LOOKING = {"keep", "split"}
+# Of the data section, what does not say how the file is read: where it lies, how answers are
+# looked at, how its labels came about. It changes no narrative.
+_NOT_READING = {"file", "keep", "split", "labels"}
 
 
 def binding_fields(values: ExperimentFile) -> dict[str, Any]:
@@ -67,14 +68,14 @@ def _digest(fields: Mapping[str, Any]) -> str:
 def with_binding_of(stored: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration `other`, with what shapes answers taken from `stored`.
 
-    Both are in the form that is stored. Of the data section only the file's
-    name and what is kept or set apart may change.
+    Both are in the form that is stored. Of the data section only the file's name, what is kept
+    or set apart, and how the labels were chosen may change.
     """
     merged = {name: dict(section or {}) for name, section in other.items() if name != "output"}
     for name, keys in _BINDING.items():
         _take(merged.setdefault(name, {}), stored.get(name) or {}, keys)
     data = merged.setdefault("data", {})
-    _take(data, stored.get("data") or {}, set(DataSection.model_fields) - {"file", *_LOOKING})
+    _take(data, stored.get("data") or {}, set(DataSection.model_fields) - _NOT_READING)
     if stored.get("output"):
         merged["output"] = stored["output"]
     return merged
@@ -107,5 +108,5 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def mapping_json(data: DataSection) -> str:
     """How a data file is read (sheet, encoding, delimiter, columns), as text."""
-    how = data.model_dump(mode="json", exclude={"file", *_LOOKING}, exclude_defaults=True)
+    how = data.model_dump(mode="json", exclude=_NOT_READING, exclude_defaults=True)
     return json.dumps(how, sort_keys=True, ensure_ascii=False)

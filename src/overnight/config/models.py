@@ -174,6 +174,12 @@ class SplitSection(Section):
         return Split(share=self.test, seed=self.seed)
 
 
+class LabelsSection(Section):
+    """How the narratives were chosen whose labels came with the data."""
+
+    design: Literal["random", "all", "unknown"] = "unknown"
+
+
 class DataSection(Section):
     """The data file and how it is read, and what is kept of it beside the narratives."""
 
@@ -184,6 +190,7 @@ class DataSection(Section):
     columns: ColumnMapping | None = None
     keep: list[str] = Field(default_factory=list)
     split: SplitSection | None = None
+    labels: LabelsSection = LabelsSection()
 
     @property
     def kept(self) -> dict[str, str]:

@@ -22,6 +22,18 @@ def part_sentence(part: str, split: Split | None) -> str | None:
     return f"Without the test part ({split}); metrics --final shows it, once, at the end."
 
 
+def labels_sentence(split: Split | None, *, drawn: bool) -> str | None:
+    """What becomes of the labels of the test part where a share is estimated."""
+    if split is None:
+        return None
+    if not drawn:
+        return f"The labels of the test part ({split}) are not used."
+    return (
+        f"The labels of the test part ({split}) are used, too: only the whole of what was drawn "
+        "speaks for all narratives. How often the answers are right there is not shown."
+    )
+
+
 def look_sentences(look: Look | None) -> Iterator[str]:
     """How many configurations were measured on these labels; nothing where none is counted."""
     if look is None:

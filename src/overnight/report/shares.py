@@ -1,9 +1,11 @@
 """The share of yes among the narratives of an experiment, and what each estimate assumes."""
 
+import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from overnight.report.drawn import Samples, Used
 from overnight.report.evaluation_table import shown
 from overnight.report.plain import plain
 from overnight.report.statistics.prevalence import Judged, Labels, Prevalence, Share, prevalence
@@ -11,6 +13,7 @@ from overnight.report.table import Row
 from overnight.report.tally import Seen, Tally
 
 FEW = 30
+FEW_WRONG = 10
 TITLES = {
     "naive": "naive: yes among the answers",
     "labelled_only": "labelled narratives only",
@@ -26,35 +29,126 @@ ASSUMES = {
     "ppi": "the labelled are a random sample; nothing of the machine, whose errors only widen the "
     "interval.",
 }
+_ASSUMES_DRAWN = {
+    "naive": ASSUMES["naive"],
+    "labelled_only": "the labelled were drawn with the probabilities on record; the answers of the "
+    "machine are not used.",
+    "rogan_gladen": "the labelled were drawn with the probabilities on record, and are many.",
+    "ppi": "the labelled were drawn with the probabilities on record; nothing of the machine, "
+    "whose errors only widen the interval.",
+}
+_DESIGNS = {
+    "random": "at random",
+    "confidence": "with larger probabilities where the machine is unsure",
+    "stratum": "at random within each answer and narrative type",
+}
 CLAIMS: Mapping[Labels, str] = {
     "random": "The labelled narratives are taken as a random sample of all narratives.",
     "within-type": "The labelled narratives are taken as a random sample within each narrative "
     "type; the types are weighed as they are among all narratives.",
+    "all": "The experiment file says that the data labels all narratives. The share among the "
+    "labelled is then the share itself; its interval is of the process that made the narratives.",
+    "drawn": "The labelled were drawn with known probabilities: the intervals hold the share among "
+    "exactly these narratives in 95 of 100 such samples, whatever the machine does. What was "
+    "labelled before a sample was drawn counts as known, however it was chosen.",
     "unknown": "How the labelled narratives were chosen is not known: of all narratives only the "
     "naive share can be given, with its bias; the other estimates hold for a random sample (then "
     "type --labels random), Rogan-Gladen's also where sensitivity and specificity do not depend "
-    "on the choice.",
+    "on the choice. To know more, label a sample: overnight sample.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """The share of `of` (a class; None: of yes), overall and by type."""
+    """The share of `of` (a class; None: of yes), overall and by type.
+
+    `samples`: those that were drawn for people to label, whether they are used or not; `n_wrong`
+    of the narratives in them were answered wrongly.
+    """
 
     labels: Labels
     of: str | None
     overall: Prevalence
     by_type: Mapping[str, Prevalence]
+    samples: Sequence[Used] = ()
+    n_wrong: int | None = None
+
+    @property
+    def assumes(self) -> Mapping[str, str]:
+        """A sentence for each estimate."""
+        return _ASSUMES_DRAWN if self.labels == "drawn" else ASSUMES
+
+    @property
+    def claims(self) -> list[str]:
+        """What may be said, how it is known, and what may not."""
+        said = [CLAIMS[self.labels]]
+        if self.labels == "all" and self.overall.n_labelled < self.overall.n:
+            n = self.overall.n - self.overall.n_labelled
+            said.append(f"But {n:,} have no label that can be read: of these nothing is known.")
+        if self.labels == "drawn":
+            said += [_account(one) for one in self.samples]
+            said += _of_several([one for one in self.samples if one.problem is None])
+        if self.n_wrong is not None and self.n_wrong < FEW_WRONG:
+            said.append(
+                f"Only {self.n_wrong:,} of the drawn were answered wrongly: with fewer than "
+                f"{FEW_WRONG} the intervals of PPI++ hold the truth in some 90 of 100 samples, and "
+                "with none there is no interval."
+            )
+        return said
 
 
-def shares(tally: Tally, labels: Labels, of: str | None = None) -> Shares:
-    """Every estimate, of the narratives that have been asked; `of` is compared as answers are."""
+def _account(one: Used) -> str:
+    sample = one.sample
+    said = (
+        f"Sample {sample.sample_id}: {sample.n:,} of {sample.n_frame:,} narratives without a "
+        f"label, {_DESIGNS[sample.design]}; {one.n_labelled:,} are labelled."
+    )
+    if one.problem:
+        return f"{said} It is not used: {one.problem}."
+    if one.n_labelled < sample.n:
+        return f"{said} The others are taken to be like them; the design does not warrant that."
+    return said
+
+
+def _of_several(used: Sequence[Used]) -> list[str]:
+    if len(used) < 2:  # noqa: PLR2004 - several
+        return []
+    return [
+        "Each sample was drawn from what the earlier ones had left, and gives an estimate of its "
+        "own without bias; they are weighted by their sizes. That holds if the size of a later "
+        "sample was not chosen by what the earlier ones had shown."
+    ]
+
+
+def shares(
+    tally: Tally, labels: Labels, of: str | None = None, samples: Samples | None = None
+) -> Shares:
+    """Every estimate, of the narratives that have been asked; `of` is compared as answers are.
+
+    `samples` are those of `labels` drawn.
+    """
     types = sorted({seen.narrative_type for case in tally.profiles for seen in case.narratives})
+
+    def estimated(group: str | None) -> Prevalence:
+        by_stratum = group is None and labels == "within-type"
+        found = prevalence(_profiles(tally, of, group), by_stratum=by_stratum)
+        if samples is None:
+            return found
+        by_design = samples.estimate(group)
+        return dataclasses.replace(
+            found,
+            labelled_only=by_design.labelled_only,
+            rogan_gladen=by_design.rogan_gladen,
+            ppi=by_design.ppi,
+        )
+
     return Shares(
         labels=labels,
         of=of,
-        overall=prevalence(_profiles(tally, of, None), by_stratum=labels == "within-type"),
-        by_type={name: prevalence(_profiles(tally, of, name)) for name in types},
+        overall=estimated(None),
+        by_type={name: estimated(name) for name in types},
+        samples=samples.used if samples else (),
+        n_wrong=samples.estimate().n_wrong if samples else None,
     )
 
 
@@ -85,17 +179,30 @@ def shares_json(found: Shares) -> dict[str, object]:
     return {
         "labels": found.labels,
         "of": found.of,
-        "claim": CLAIMS[found.labels],
-        "overall": _with_assumptions(found.overall),
-        "by_type": {name: _with_assumptions(one) for name, one in found.by_type.items()},
+        "claim": " ".join(found.claims),
+        "samples": [
+            {
+                "sample_id": one.sample.sample_id,
+                "design": one.sample.design,
+                "n": one.sample.n,
+                "n_frame": one.sample.n_frame,
+                "n_labelled": one.n_labelled,
+                "problem": one.problem,
+            }
+            for one in found.samples
+        ],
+        "overall": _with_assumptions(found.overall, found.assumes),
+        "by_type": {
+            name: _with_assumptions(one, found.assumes) for name, one in found.by_type.items()
+        },
     }
 
 
-def _with_assumptions(found: Prevalence) -> dict[str, object]:
+def _with_assumptions(found: Prevalence, assumes: Mapping[str, str]) -> dict[str, object]:
     values = plain(found)
     assert isinstance(values, dict)  # noqa: S101 - a dataclass is an object
     return {
-        name: {**value, "assumes": ASSUMES[name]} if name in ASSUMES else value
+        name: {**value, "assumes": assumes[name]} if name in assumes else value
         for name, value in values.items()
     }
 

@@ -1,7 +1,7 @@
 """Excel workbooks: texts are texts (never formulas, links or numbers), row by row to disk."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +12,7 @@ MAX_TEXT = 32_767  # UTF-16 units in a cell
 MAX_ROWS = 1_048_576  # with the header
 _EXACT = 10**15  # Excel keeps 15 digits; longer integers are written as text, digit for digit
 _LARGEST = 9.99e307
+_LONGEST_LIST = 255  # characters of the values of a drop-down
 # Control characters, non-characters, a literal _x0041_ (whose underscore is escaped), and <r>.
 _SPECIAL = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9a-fA-F]{4}_)|\A<(?=r>)")
 _OPTIONS = {
@@ -24,17 +25,19 @@ _OPTIONS = {
 
 
 class XlsxWriter:
-    """Rows on one sheet named "results", with a header that stays in view.
+    """Rows on one sheet, named "results" unless told otherwise, with a header that stays in view.
 
     XlsxWriter keeps its scratch files in `scratch`. What a sheet cannot hold is refused with a
     UsageError that names the cell, never cut: texts above 32,767 characters, rows above 1,048,576.
     """
 
-    def __init__(self, file: BinaryIO, columns: Sequence[Column], scratch: Path) -> None:
+    def __init__(
+        self, file: BinaryIO, columns: Sequence[Column], scratch: Path, *, sheet: str = "results"
+    ) -> None:
         from xlsxwriter import Workbook  # noqa: PLC0415 - 50 ms that other commands do not pay
 
         self._book = Workbook(file, _OPTIONS | {"tmpdir": str(scratch)})
-        self._sheet = self._book.add_worksheet("results")
+        self._sheet = self._book.add_worksheet(sheet)
         # XlsxWriter takes a text from <r> to </r> for rich text of its own making and writes it as
         # raw XML: a model that answers so could put a formula into the sheet, or break it. It also
         # overlooks escapes that overlap. So every text is escaped here.
@@ -60,6 +63,26 @@ class XlsxWriter:
         self._check(flat, record)
         self._put(flat)
         self._rows += 1
+
+    def offer(self, name: str, values: Sequence[str]) -> None:
+        """A drop-down with the values of a column, in every row written; what else is refused.
+
+        Nothing happens where Excel cannot hold the list.
+        """
+        listed = ",".join(values)
+        if len(listed) > _LONGEST_LIST or any("," in value for value in values) or self._rows == 1:
+            return
+        at = self._names.index(name)
+        self._sheet.data_validation(
+            1, at, self._rows - 1, at, {"validate": "list", "source": list(values)}
+        )
+
+    def widen(self, widths: Mapping[str, int]) -> None:
+        """Columns as wide as so many characters, their texts wrapped; before the first row."""
+        wrapped = self._book.add_format({"text_wrap": True, "valign": "top"})
+        for name, width in widths.items():
+            at = self._names.index(name)
+            self._sheet.set_column(at, at, width, wrapped)
 
     def close(self) -> None:
         """Complete the workbook in the file, which stays open."""

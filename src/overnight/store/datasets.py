@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from overnight.domain.narrative import LeftOut, SourceNarrative, as_binary
+from overnight.errors import RefusedError
 from overnight.store.database import Database
 from overnight.store.hot import filled
 from overnight.store.times import as_text
@@ -36,6 +37,13 @@ def _add(columns: tuple[str, ...]) -> str:
 
 
 _DROP_CHUNK = 5000
+_TABLES = {  # of a dataset's rows, those that point to others first -> their keys
+    "human_labels": "label_id",
+    "sample_members": "member_id",
+    "samples": "sample_id",
+    "narratives": "narrative_id",
+    "left_out_rows": "left_out_id",
+}
 FROM_R = "R"  # the layout of a dataset that the earlier R implementation had loaded
 
 
@@ -97,6 +105,16 @@ def get_dataset(database: Database, dataset_id: int) -> Dataset:
     return _dataset(row)
 
 
+def refuse_unless_loaded(connection: Connection, dataset_id: int) -> None:
+    """Raise RefusedError for a dataset that has been deleted meanwhile."""
+    loaded = connection.execute(
+        text("SELECT 1 FROM datasets WHERE dataset_id = :id AND loaded_at IS NOT NULL"),
+        {"id": dataset_id},
+    ).first()
+    if loaded is None:
+        raise RefusedError("its narratives were purged just now; type the same command again")
+
+
 def begin_dataset(
     database: Database, checksum: str, mapping_json: str, *, data_source: str, layout: str
 ) -> int:
@@ -143,7 +161,7 @@ def drop_dataset(database: Database, dataset_id: int) -> None:
 
 def empty_dataset(database: Database, dataset_id: int) -> None:
     """Remove the rows of a dataset that is not (or no longer) complete: nothing points to them."""
-    for table, key in (("narratives", "narrative_id"), ("left_out_rows", "left_out_id")):
+    for table, key in _TABLES.items():
         n_deleted = _DROP_CHUNK
         while n_deleted == _DROP_CHUNK:
             with database.remove() as connection:
@@ -226,7 +244,7 @@ def text_digest(text: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class StoredNarrative:
-    """A narrative of a dataset, told by the digest of its text."""
+    """A narrative of a dataset, told by the digest of its text; the labels are the file's."""
 
     row_num: int
     text_sha256: bytes
@@ -242,9 +260,12 @@ def stored_narratives(
     with database.read() as connection:
         rows = connection.exec_driver_sql(
             f"WITH wanted (incident, type) AS (VALUES {marks})"
-            " SELECT n.incident_id, n.narrative_type, n.row_num, n.text_sha256, n.label,"
-            " n.case_label FROM wanted w CROSS JOIN narratives n ON n.dataset_id = ?"
-            " AND n.incident_id = w.incident AND n.narrative_type = w.type",
+            " SELECT n.incident_id, n.narrative_type, n.row_num, n.text_sha256,"
+            " CASE WHEN h.label_id IS NULL THEN n.label ELSE h.replaced END, n.case_label"
+            " FROM wanted w CROSS JOIN narratives n ON n.dataset_id = ?"
+            " AND n.incident_id = w.incident AND n.narrative_type = w.type"
+            " LEFT JOIN human_labels h ON h.label_id = (SELECT min(f.label_id) FROM human_labels f"
+            " WHERE f.narrative_id = n.narrative_id)",
             (*(part for key in keys for part in key), dataset_id),
         ).all()
     return {(row[0], row[1]): StoredNarrative(*row[2:]) for row in rows}
@@ -272,7 +293,7 @@ def finish_dataset(
     now: float,
     kept: Sequence[str] = (),
 ) -> Dataset:
-    """Declare a dataset complete; from now on its narratives and labels never change."""
+    """Declare a dataset complete; from now on nothing of it changes but labels, on record."""
     with database.write() as connection:
         connection.execute(
             text(

@@ -172,6 +172,18 @@ def datasets(connection: sqlite3.Connection) -> list[DatasetRows]:
     ]
 
 
+def stray_labels(connection: sqlite3.Connection) -> int:
+    """Narratives whose label is not the newest that people gave them."""
+    if not _value(connection, "SELECT count(*) FROM sqlite_master WHERE name = 'human_labels'"):
+        return 0  # an older database
+    return _value(
+        connection,
+        "SELECT count(*) FROM human_labels h JOIN narratives n ON n.narrative_id = h.narrative_id"
+        " WHERE n.label IS NOT h.label AND h.label_id ="
+        "  (SELECT max(l.label_id) FROM human_labels l WHERE l.narrative_id = h.narrative_id)",
+    )
+
+
 def remaining_rows(connection: sqlite3.Connection, state: State) -> int:
     """Narratives that an experiment covers and that have no result, counted as a run finds them."""
     part = state.covers

@@ -11,16 +11,21 @@ from overnight.domain.experiment import TRANSITIONS, Counts, Event, Experiment, 
 from overnight.domain.order import RandomOrder
 from overnight.errors import RefusedError, UnknownExperiment
 from overnight.store.database import Database
+from overnight.store.datasets import refuse_unless_loaded
 from overnight.store.hot import Executes
 from overnight.store.texts import storable
 from overnight.store.times import as_text, from_text
 
+_N_NARRATIVES = "(SELECT n_narratives FROM datasets d WHERE d.dataset_id = experiments.dataset_id)"
+# A row that somebody wrote by hand may lack the total: then it is what it would have been.
+_TOTAL = (
+    f"coalesce(n_narratives_total, min(coalesce(max_narratives, {_N_NARRATIVES}), {_N_NARRATIVES}))"
+)
 COLUMNS = (
     "experiment_key, experiment_id, experiment_name, status, status_reason, dataset_id,"
-    " data_checksum, n_narratives_total, config_json, config_file, binding_sha256, served_model,"
+    f" data_checksum, {_TOTAL}, config_json, config_file, binding_sha256, served_model,"
     " structured, created_at, reuse_of, coalesce(reused_rows, 0), repeat_of, repeat_no,"
-    " configuration_sha256, run_order, run_seed,"
-    " (SELECT n_narratives FROM datasets d WHERE d.dataset_id = experiments.dataset_id)"
+    f" configuration_sha256, run_order, run_seed, {_N_NARRATIVES}"
 )
 
 
@@ -55,12 +60,7 @@ def create_experiment(connection: Connection, values: Mapping[str, Any]) -> int:
 
     Raises RefusedError if its dataset has been deleted meanwhile.
     """
-    loaded = connection.execute(
-        text("SELECT 1 FROM datasets WHERE dataset_id = :id AND loaded_at IS NOT NULL"),
-        {"id": values["dataset_id"]},
-    ).first()
-    if loaded is None:
-        raise RefusedError("its narratives were purged just now; type the same command again")
+    refuse_unless_loaded(connection, values["dataset_id"])
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
     statement = f"INSERT INTO experiments ({names}) VALUES ({marks}) RETURNING experiment_key"

@@ -8,11 +8,14 @@ from overnight.store.schema import (
     APPLICATION_ID,
     SCHEMA_VERSION,
     VIEWS,
+    human_labels,
     limits,
     looks,
     members,
     metadata,
     pauses,
+    sample_members,
+    samples,
 )
 
 FROM_R = -1  # in the place of a version: a database of the earlier R implementation
@@ -76,14 +79,14 @@ def _views_in(connection: Connection) -> list[str]:
 def _from_1(connection: Connection) -> None:
     """Sessions keep how long they worked by their own clock, when they paused, and the limit.
 
-    Narratives keep columns of their file, and it is counted how often labels were looked at.
+    Narratives keep columns of their file, people label samples of them, and it is counted how
+    often labels were looked at.
     """
     for column in ("runtime_sec FLOAT", "stood_still_sec FLOAT", "stop_asked_at TEXT"):
         connection.exec_driver_sql(f"ALTER TABLE run_sessions ADD COLUMN {column}")
     connection.exec_driver_sql("ALTER TABLE run_sessions ADD COLUMN stop_asked_by TEXT")
-    pauses.create(connection)
-    limits.create(connection)
-    members.create(connection)
+    for new in (pauses, limits, looks, members, samples, sample_members, human_labels):
+        new.create(connection)
     for column in ("reuse_of TEXT", "reused_rows INTEGER", "repeat_of TEXT", "repeat_no INTEGER"):
         connection.exec_driver_sql(f"ALTER TABLE experiments ADD COLUMN {column}")
     connection.exec_driver_sql("ALTER TABLE results ADD COLUMN copied INTEGER")
@@ -91,7 +94,6 @@ def _from_1(connection: Connection) -> None:
         "CREATE INDEX ix_results_copied ON results (experiment_key, copied)"
         " WHERE copied IS NOT NULL"
     )
-    looks.create(connection)
     for table, column in (
         ("datasets", "kept_json TEXT"),
         ("narratives", "kept TEXT"),

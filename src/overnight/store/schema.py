@@ -304,6 +304,56 @@ looks = Table(
 )
 
 _COPIED_FROM = "CASE WHEN r.copied IS NOT NULL THEN e.reuse_of END AS copied_from"
+samples = Table(  # what people were asked to label; of a dataset, since labels are
+    "samples",
+    metadata,
+    Column("sample_id", Integer, primary_key=True),
+    _key("dataset_id", "datasets.dataset_id"),
+    Column("experiment_id", Text, nullable=False),  # whose answers it was drawn by
+    Column("design", Text, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("drawn_at", Text, nullable=False),
+    Column("n_covered", Integer, nullable=False),  # the first so many narratives
+    Column("order_seed", Integer),  # ... in the random order of this seed (NULL: of the file),
+    Column("n_frame", Integer, nullable=False),  # ... of which so many could be drawn
+    Column("last_label_id", Integer, nullable=False),  # what was labelled until then could not
+    Column("strata_json", Text, nullable=False),
+    CheckConstraint("design IN ('random', 'confidence', 'stratum')", name="ck_design"),
+    Index("ix_samples_dataset", "dataset_id"),
+)
+
+sample_members = Table(
+    "sample_members",
+    metadata,
+    Column("member_id", Integer, primary_key=True),
+    _key("dataset_id", "datasets.dataset_id"),
+    _key("sample_id", "samples.sample_id"),
+    _key("narrative_id", "narratives.narrative_id"),
+    Column("number", Integer, nullable=False),
+    Column("stratum", Text, nullable=False),
+    Column("probability", Float, nullable=False),
+    CheckConstraint("probability > 0 AND probability <= 1", name="ck_probability"),
+    Index("uq_sample_member", "sample_id", "narrative_id", unique=True),
+    Index("ix_sample_members_dataset", "dataset_id"),
+)
+
+human_labels = Table(  # only ever added to; `narratives` holds the newest, or the file's
+    "human_labels",
+    metadata,
+    Column("label_id", Integer, primary_key=True),
+    _key("dataset_id", "datasets.dataset_id"),
+    _key("narrative_id", "narratives.narrative_id"),
+    Column("label", Text, nullable=False),
+    Column("replaced", Text),  # the label before; of a narrative's first row that of the data file
+    Column("labelled_by", Text, nullable=False),
+    Column("labelled_at", Text, nullable=False),
+    Column("source_file", Text, nullable=False),
+    Column("note", Text),
+    Index("ix_human_labels_narrative", "narrative_id"),
+    Index("ix_human_labels_dataset", "dataset_id"),
+)
+
 _COMPARED = "e.primary_type = 'boolean' AND r.primary_value IS NOT NULL"
 
 
@@ -346,6 +396,17 @@ VIEWS = {
         FROM attempts a
         JOIN experiments e ON e.experiment_key = a.experiment_key
         JOIN narratives n ON n.narrative_id = a.narrative_id""",
+    "narrative_labels": """
+        SELECT h.label_id, h.dataset_id, n.incident_id, n.narrative_type, n.row_num, h.label,
+               h.replaced, h.labelled_by, h.labelled_at, h.source_file, h.note
+        FROM human_labels h JOIN narratives n ON n.narrative_id = h.narrative_id""",
+    "narrative_samples": """
+        SELECT m.sample_id, s.design, s.seed, s.drawn_at, s.experiment_id, m.dataset_id,
+               n.incident_id, n.narrative_type, n.row_num, m.number, m.stratum, m.probability,
+               n.label
+        FROM sample_members m
+        JOIN samples s ON s.sample_id = m.sample_id
+        JOIN narratives n ON n.narrative_id = m.narrative_id""",
     "v_results": f"""
         SELECT e.experiment_id, e.experiment_name, e.model_name, n.dataset_id, n.row_num,
                n.incident_id, n.narrative_type, n.label, n.manual_flag_ind, n.manual_flag,

@@ -83,7 +83,7 @@ def check_accounting(subject: Subject) -> list[Finding]:
     connection = subject.connection
     connection.execute("BEGIN")  # one moment: a run may go on
     try:
-        found = [*_datasets(connection), *_experiments(connection)]
+        found = [*_datasets(connection), *_labels(connection), *_experiments(connection)]
     finally:
         connection.execute("ROLLBACK")
     return found or [Finding("accounting", "ok", "every narrative and every call is accounted for")]
@@ -104,6 +104,13 @@ def _datasets(connection: sqlite3.Connection) -> list[Finding]:
         if d.counted and (d.first_row, d.last_row) != (1, d.counted):
             found.append(f"{which} does not number its narratives from 1 to {d.counted:,}")
     return [_unaccounted(text) for text in found]
+
+
+def _labels(connection: sqlite3.Connection) -> list[Finding]:
+    strays = examine.stray_labels(connection)
+    if not strays:
+        return []
+    return [_unaccounted(f"{strays:,} narratives have another label than the newest on record")]
 
 
 def _experiments(connection: sqlite3.Connection) -> list[Finding]:

@@ -43,7 +43,7 @@ def list_files(subject: Subject) -> list[File]:
 
 _HOLDS = {
     "database": "narratives and answers",
-    "export": "answers; narratives too, if made with --with-text",
+    "export": "answers; narratives if --with-text, or to label",
     "backup": "narratives and answers",
     "leftover": "narratives and answers, perhaps in part",
     "rescue": "answers",

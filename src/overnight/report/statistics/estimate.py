@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Z95 = 1.959963984540054
-Method = Literal["wilson", "bootstrap by case", "linearised by case", "none"]
+Method = Literal["wilson", "bootstrap by case", "linearised by case", "design", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,19 @@ def share_by_case(k: int, n: int, variance: float) -> Estimate:
     effective = min(n, share * (1 - share) / variance) if variance > 0 else n
     ends = wilson(share * effective, effective) if 0 < k < n else wilson(k, n)
     return Estimate(share, *ends, n, "linearised by case") if ends else unmeasured(share, n)
+
+
+def share_of_design(value: float, variance: float, n: int) -> Estimate:
+    """A share within 0..1 whose variance is that of the design of a sample.
+
+    Wilson's interval for as many independent narratives as would vary as much (Korn and Graubard
+    1998): more than `n` where a good part of a finite number was seen, or answers helped.
+    """
+    if variance <= 0:
+        return unmeasured(value, n)
+    effective = value * (1 - value) / variance
+    ends = wilson(value * effective, effective)
+    return Estimate(value, *ends, n, "design") if ends else unmeasured(value, n)
 
 
 def unmeasured(value: float | None, n: int) -> Estimate:

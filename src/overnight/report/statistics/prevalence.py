@@ -18,7 +18,7 @@ from overnight.report.statistics.estimate import (
     unmeasured,
 )
 
-Labels = Literal["random", "within-type", "unknown"]
+Labels = Literal["random", "within-type", "all", "drawn", "unknown"]
 
 
 class Judged(NamedTuple):
@@ -148,7 +148,7 @@ def _rogan_gladen(profiles: Profiles, counts: Counter[Judged]) -> Share:
             influence[j] -= (j.taken_as - sensitivity) / n_yes * value / youden
         elif j.gold is False:
             influence[j] -= (j.taken_as - false) / n_no * (1 - value) / youden
-    return _within(linearised(value, _variance(profiles, influence), n_yes + n_no))
+    return within(linearised(value, _variance(profiles, influence), n_yes + n_no))
 
 
 def _mean(profiles: Profiles, counts: Counter[Judged], *, by_stratum: bool, tuned: bool) -> Share:
@@ -177,7 +177,7 @@ def _mean(profiles: Profiles, counts: Counter[Judged], *, by_stratum: bool, tune
     if not tuned and not by_stratum:
         yes = sum(c for j, c in counts.items() if j.gold)
         return Share(share_by_case(yes, n_labelled, variance))
-    share = _within(linearised(value, variance, n_labelled))
+    share = within(linearised(value, variance, n_labelled))
     return Share(share.estimate, None, share.clipped, tuning if tuned else None)
 
 
@@ -225,7 +225,7 @@ def _lambda(labelled: Counter[Judged], others: Counter[Judged]) -> float:
     return min(max((both - said * gold) / ((1 + n / rest) * spread), 0.0), 1.0)
 
 
-def _within(found: Estimate) -> Share:
+def within(found: Estimate) -> Share:
     """A share lies in 0..1; an estimate that does not is set to the end, and says so."""
     if found.value is None:
         return Share(found)

@@ -1,0 +1,95 @@
+"""Labels: which narratives people should label, and what they have said."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from overnight.cli.options import USE, Db, Json, Name, app
+
+
+@app.command(rich_help_panel=USE)
+def sample(
+    name: Name = "latest",
+    *,
+    n: Annotated[int | None, typer.Option("--n", min=1, help="How many narratives.")] = None,
+    by: Annotated[
+        Literal["random", "confidence", "stratum"],
+        typer.Option(
+            help="random: all alike. confidence: rather those of which the machine is unsure. "
+            "stratum: so many of each answer within each narrative type."
+        ),
+    ] = "random",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A new xlsx or csv. Default: exports/ID/sample-K.xlsx."),
+    ] = None,
+    with_answers: Annotated[
+        bool,
+        typer.Option("--with-answers", help="With the machine's answer: readers will lean to it."),
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the draw. Default: that of the experiment.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Draw nothing: write the newest sample's sheet anew.")
+    ] = False,
+    db: Db = None,
+    json_: Json = False,
+) -> None:
+    """Draw the narratives that people should label next, to a spreadsheet with their texts."""
+    from overnight.cli.live import watched
+    from overnight.cli.show_label import show_sample
+    from overnight.commands.sample import sample as command
+
+    with watched() as handler:
+        drawn = command(
+            name,
+            n=n,
+            by=by,
+            seed=seed,
+            out=out,
+            with_answers=with_answers,
+            again=again,
+            db=db,
+            handler=handler,
+        )
+    show_sample(drawn, as_json=json_)
+
+
+@app.command(rich_help_panel=USE)
+def label(
+    name: Annotated[str, typer.Argument(metavar="ID", help="An id, or the beginning of one.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The sheet that was filled in: xlsx or csv.")
+    ],
+    *,
+    by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who labelled. Default: you, by login name.")
+    ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Let labels that differ from those on record count."),
+    ] = False,
+    skip_invalid: Annotated[
+        bool, typer.Option("--skip-invalid", help="Record the rows that can be recorded.")
+    ] = False,
+    db: Db = None,
+    json_: Json = False,
+) -> None:
+    """Read labels back, all of them or none; from then on every figure uses them."""
+    from overnight.cli.live import watched
+    from overnight.cli.show_label import show_labelled
+    from overnight.commands.label import label as command
+
+    with watched() as handler:
+        done = command(
+            name,
+            file,
+            by=by,
+            replace=replace,
+            skip_invalid=skip_invalid,
+            db=db,
+            handler=handler,
+        )
+    show_labelled(done, as_json=json_)
