@@ -7,7 +7,7 @@ from datetime import datetime
 from overnight.domain.answer import Value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: an export makes millions, and that takes three times as long
 class Result:
     """One row of `overnight.results(id)` and of every export.
 

@@ -37,13 +37,14 @@ class ParquetWriter:
         fields = [(c.name, kind) for c, kind in zip(columns, self._types, strict=True)]
         self._schema = self._pa.schema(fields)
         self._file = self._pa.parquet.ParquetWriter(file, self._schema, compression="zstd")
+        self._long = [i for i, c in enumerate(columns) if c.kind in ("string", "enum", "list")]
         self._waiting: list[Record] = []
         self._characters = 0
 
     def write(self, record: Record) -> None:
         """Add one row; every so many rows a row group is written."""
         self._waiting.append(record)
-        self._characters += sum(map(_length, record))
+        self._characters += sum([_length(record[i]) for i in self._long])
         if len(self._waiting) >= GROUP_ROWS or self._characters >= GROUP_CHARACTERS:
             self._write_group()
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, text
 
 from overnight.domain.agreement import Verdict, verdict
-from overnight.domain.answer import AnswerSpec
+from overnight.domain.answer import AnswerField, AnswerSpec
 from overnight.domain.counts import ExperimentCounts, LabelCount
 from overnight.domain.experiment import Experiment
 from overnight.domain.judgement import Judgement
@@ -70,7 +70,7 @@ def iterate_results(
             raw="r.raw_response" if with_text else "NULL",
         )
     )
-    after = 0
+    after, compared = 0, spec.primary_field
     while True:
         with database.read() as connection:
             rows = connection.execute(
@@ -85,10 +85,8 @@ def iterate_results(
                 },
             ).all()
         for row in rows:
-            if wanted is None or (
-                row[7] is None and wanted(verdict(spec.primary_field, row[3], row[6]))
-            ):
-                yield _result(row, spec)
+            if wanted is None or (row[7] is None and wanted(verdict(compared, row[3], row[6]))):
+                yield _result(row, compared)
         if len(rows) < _PAGE_SIZE:
             return
         after = rows[-1][0]
@@ -133,7 +131,9 @@ def new_results(
         ).all()
     full = len(rows) == _PAGE_SIZE
     return NewResults(
-        [_result(row, spec) for row in rows], rows[-1][-1] if full else last, is_last=not full
+        [_result(row, spec.primary_field) for row in rows],
+        rows[-1][-1] if full else last,
+        is_last=not full,
     )
 
 
@@ -207,7 +207,7 @@ def texts_of(database: Database, dataset_id: int, row_nums: Sequence[int]) -> di
     return found
 
 
-def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database row
+def _result(row: Any, compared: AnswerField | None) -> Result:  # noqa: ANN401 - a row
     (row_num, incident_id, narrative_type, label, case_label, output, primary) = row[:7]
     return Result(
         row_num=row_num,
@@ -218,7 +218,7 @@ def _result(row: Any, spec: AnswerSpec) -> Result:  # noqa: ANN401 - a database 
         case_gold=as_binary(case_label),
         output=json.loads(output) if output else None,
         primary=primary,
-        correct=is_correct(spec, label, primary),
+        correct=is_correct(compared, label, primary),
         error_category=row[7],
         error_message=row[8],
         repaired=tuple(row[9].split(", ")) if row[9] else (),
@@ -276,9 +276,9 @@ def _replies(
     return tuple((reply, reason == "length") for reply, reason in rows if reply is not None)
 
 
-def is_correct(spec: AnswerSpec, label: str | None, primary: str | None) -> bool | None:
+def is_correct(compared: AnswerField | None, label: str | None, primary: str | None) -> bool | None:
     """Whether the primary answer agrees with the label; None where they cannot be compared."""
-    said = verdict(spec.primary_field, label, primary)
+    said = verdict(compared, label, primary)
     if said in (Verdict.TRUE_POSITIVE, Verdict.TRUE_NEGATIVE, Verdict.SAME):
         return True
     if said in (Verdict.FALSE_POSITIVE, Verdict.FALSE_NEGATIVE, Verdict.DIFFERENT):

@@ -1,7 +1,7 @@
 """Times as the database holds them: `YYYY-MM-DD HH:MM:SS.sss`, UTC."""
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 
 
 def as_text(seconds: float) -> str:
@@ -13,4 +13,4 @@ def as_text(seconds: float) -> str:
 
 def from_text(text: str) -> datetime:
     """The database's text as an aware UTC time."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return datetime.fromisoformat(f"{text}+00:00")
