@@ -19,8 +19,7 @@ from overnight.store.times import as_text, from_text
 _N_NARRATIVES = "(SELECT n_narratives FROM datasets d WHERE d.dataset_id = experiments.dataset_id)"
 # A row that somebody wrote by hand may lack the total: then it is what it would have been.
 _TOTAL = (
-    "coalesce(n_narratives_total,"
-    f" min(coalesce(max_narratives, {_N_NARRATIVES}), {_N_NARRATIVES}))"
+    f"coalesce(n_narratives_total, min(coalesce(max_narratives, {_N_NARRATIVES}), {_N_NARRATIVES}))"
 )
 _COLUMNS = (
     "experiment_key, experiment_id, experiment_name, status, status_reason, dataset_id,"
