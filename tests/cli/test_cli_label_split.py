@@ -6,6 +6,7 @@ import json
 import pytest
 
 from overnight.commands.report import facts_of
+from overnight.report.paper.methods import methods
 from overnight.report.paper.what_it_supports import said as what_it_supports
 
 N = 120  # narratives; every other one has a label of the data file
@@ -290,7 +291,10 @@ def test_a_report_tells_drawn_labels_from_those_of_the_file(overnight, study_wit
     label(overnight, study_with_a_test_part)
     told = supported(study_with_a_test_part)
     assert "of them are among the narratives that these figures are of" in told
-    assert f"{N // 4} have labels without it; how these were chosen is not on record" in told
+    assert f"{N // 4} others have labels; how these were chosen is not on record" in told
     assert "random sample of all" not in told
+    assert "the experiment covers 120 narratives; no row" in methods(
+        facts_of(db=study_with_a_test_part.database)
+    )
     paragraph = as_json(overnight("methods", "--json"))["paragraph"]
     assert f"{N // 4} others have labels; how these were chosen is not on record" in paragraph

@@ -207,6 +207,11 @@ def show_shares(found: Estimated, *, by_type: bool, as_json: bool) -> None:
     if found.by is not None:
         named = zip(heads(found.by.values), found.shares.by_value.values(), strict=True)
         show_groups(out, found.by, dict(named), shares_table)
+        out.print(
+            "Intervals of groups with few labels are rough, and none is adjusted for the number of "
+            "groups.",
+            style="yellow",
+        )
     out.print("\nWhat each assumes", style="bold")
     for name, title in TITLES.items():
         out.print(f"{title}: {found.shares.assumes[name]}")

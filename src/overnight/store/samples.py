@@ -43,11 +43,11 @@ class DrawnLabels:
     """How some narratives came to their labels.
 
     `samples`: each with how many of them it drew, and how many of these are labelled; `n_other`
-    have a label and were in no sample.
+    have a label and were in no sample; None, uncounted, where there is none.
     """
 
     samples: Sequence[tuple[Sample, int, int]]
-    n_other: int
+    n_other: int | None
 
     @property
     def n_labelled(self) -> int:
@@ -200,7 +200,9 @@ def sheet_rows(database: Database, sample_id: int, experiment_key: int) -> Itera
 def drawn_labels(database: Database, dataset_id: int, part: Part) -> DrawnLabels:
     """How those narratives of a part that have a label came to it."""
     samples = samples_of(database, dataset_id)
-    drawn = labelled_members(database, dataset_id, part) if samples else {}
+    if not samples:
+        return DrawnLabels((), None)
+    drawn = labelled_members(database, dataset_id, part)
     query = text(
         "SELECT count(*) FROM narratives n WHERE n.dataset_id = :id AND n.label IS NOT NULL"
         f" AND {part.sql} AND n.narrative_id NOT IN"

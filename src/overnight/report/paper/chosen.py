@@ -40,7 +40,7 @@ def choice_of_labels(facts: Facts) -> str | None:
         return " ".join([*said, _FILE_SAYS[facts.label_design]])
     said += [_account(*one) for one in samples]
     if drawn.n_other:
-        said.append(f"{drawn.n_other:,} have labels without it; {_OTHERS[facts.label_design]}.")
+        said.append(f"{drawn.n_other:,} others have labels; {_OTHERS[facts.label_design]}.")
     return " ".join([*said, *_conclusion(facts)])
 
 
@@ -57,13 +57,13 @@ def _account(sample: Sample, n: int, n_labelled: int) -> str:
 def _conclusion(facts: Facts) -> list[str]:
     if facts.drawn.n_unequal:
         return [
-            "They were drawn with unequal probabilities, and the figures here do not weigh them: "
-            "they are of the labelled, not of all narratives. The share of yes among all, "
-            "weighed: overnight prevalence."
+            "The figures here do not weigh unequal probabilities: they are of the labelled, not of "
+            "all narratives. The share of yes among all, weighed: overnight prevalence."
         ]
     if _is_random_sample(facts):
+        whom = "all narratives but those set apart" if facts.part else "all narratives"
         return [
-            "So the labelled are a random sample of all, and the figures hold for all narratives, "
+            f"So the labelled are a random sample of {whom}: the figures hold for these, "
             "within their intervals."
         ]
     if any(0 < n_labelled < n for _, n, n_labelled in facts.drawn.samples):
@@ -86,13 +86,13 @@ def drawn_sentences(facts: Facts, design: str) -> Iterator[str]:
     drawn = facts.drawn
     if not drawn.n_labelled:
         return
-    said = [
-        f"{drawn_sentence(sample)} (seed {sample.seed}), of which {n_labelled:,} are labelled here"
-        for sample, _, n_labelled in drawn.samples
-        if n_labelled
-    ]
-    others = f"; {drawn.n_other:,} others have labels{design}" if drawn.n_other else ""
-    yield f"Narratives were drawn to be labelled: {'; '.join(said)}{others}."
+    yield "Narratives were drawn to be labelled."
+    for sample, _, n_labelled in drawn.samples:
+        if n_labelled:
+            here = f"{n_labelled:,} of them are labelled and measured here"
+            yield f"{drawn_sentence(sample)} (seed {sample.seed}); {here}."
+    if drawn.n_other:
+        yield f"{drawn.n_other:,} others have labels{design}."
     if drawn.n_unequal:
         yield (
             "The figures are of the labelled, which were drawn with unequal probabilities and are "
