@@ -1,9 +1,13 @@
-"""Drawn samples beside a test part, a random order and the count of looks, as they are typed."""
+"""Drawn samples beside a test part, kept columns, looks and reports, as they are typed."""
 
 import csv
 import json
 
 import pytest
+
+from overnight.commands.report import facts_of
+from overnight.report.paper.methods import methods
+from overnight.report.paper.what_it_supports import said as what_it_supports
 
 N = 120  # narratives; every other one has a label of the data file
 
@@ -41,7 +45,7 @@ def label(overnight, study, n=None):
     file = study.folder / "sheet.csv"
     head, *rows = list(csv.reader(file.read_text("utf-8-sig").splitlines()))
     for row in rows[:n]:
-        row[head.index("label")] = "yes" if int(row[1][1:]) % 5 == 0 else "no"
+        row[head.index("label")] = "yes" if "partner" in row[3] else "no"
     with file.open("w", newline="") as out:
         csv.writer(out).writerows([head, *rows])
     said = overnight("label", "latest", file)
@@ -145,3 +149,152 @@ def test_a_sample_of_the_first_in_another_order_does_not_speak_for_an_experiment
     assert by_file["samples"][0]["problem"] == (
         "it was drawn from the first 40 narratives only of another order"
     )
+
+
+# --- by a kept column ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def study_with_sites(study, server, monkeypatch):
+    """120 narratives without a label: half of them of the site A, all yes there are of it."""
+    monkeypatch.chdir(study.folder)
+    with (study.folder / "narratives.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["incident_id", "narrative_type", "narrative_text", "SiteID"])
+        for i in range(N):
+            text = f"Case {i} is invented." + " A partner was there." * (i % 10 == 0)
+            writer.writerow([f"c{i:04d}", "cme", text, ("A", "B", "A", "")[i % 4]])
+    study.configure(server.url, data={"keep": ["SiteID"]}).run()
+    return study
+
+
+def test_strata_can_be_those_of_a_kept_column(overnight, study_with_sites):
+    said = overnight(
+        "sample", "--n", 30, "--out", "sheet.csv", "--by", "stratum", "--stratum", "siteid"
+    )
+    assert said.code == 0, said.err
+    assert "at random within each answer and SiteID" in said.out
+    [(strata, column)] = study_with_sites.query("SELECT strata_json, stratum_column FROM samples")
+    assert column == "SiteID"
+    assert {name: size for name, (size, _) in json.loads(strata).items()} == {
+        "no, (blank)": 30,
+        "no, A": 48,
+        "no, B": 30,
+        "yes, A": 12,
+    }
+
+
+@pytest.mark.usefixtures("study_with_sites")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--by", "stratum", "--stratum", "SitID"), "did you mean SiteID"),
+        (("--stratum", "SiteID"), "--stratum SiteID goes with --by stratum"),
+    ],
+)
+def test_a_stratum_that_cannot_be_is_one_sentence(overnight, words, told):
+    said = overnight("sample", "--n", 30, *words)
+    assert said.code == 2
+    assert told in said.err
+
+
+@pytest.mark.parametrize("design", ["random", "stratum"])
+def test_the_share_by_a_kept_column_is_that_of_each_value(overnight, study_with_sites, design):
+    """Of a census the shares are known: 12 of 60 of the site A, none elsewhere."""
+    draw(overnight, N - 1, "--by", design)
+    label(overnight, study_with_sites)
+    by = as_json(overnight("prevalence", "--by", "SiteID", "--json"))["by"]
+    assert by["column"] == "SiteID"
+    shares = {one["value"]: one["labelled_only"]["value"] for one in by["groups"]}
+    assert shares == {
+        "A": pytest.approx(0.2, abs=0.01),
+        "B": 0,
+        None: 0,
+    }
+    assert {one["value"]: one["n"] for one in by["groups"]} == {"A": 60, "B": 30, None: 30}
+    said = overnight("prevalence", "--by", "SiteID")
+    assert "By SiteID" in said.out
+    assert "(blank)" in said.out
+
+
+def test_groups_of_a_drawn_sample_are_estimated_by_its_design(overnight, study_with_sites):
+    """By hand: each label counts as often as 1 / its probability, within the group alone."""
+    draw(overnight, 40, "--by", "stratum")
+    label(overnight, study_with_sites)
+    drawn = study_with_sites.query(
+        "SELECT m.probability, n.label FROM sample_members m JOIN narratives n USING (narrative_id)"
+        " WHERE json_extract(n.kept, '$.SiteID') = 'A'"
+    )
+    yes = sum(1 / p for p, said in drawn if said == "1")
+    by = as_json(overnight("prevalence", "--by", "SiteID", "--json"))["by"]
+    [a] = [one for one in by["groups"] if one["value"] == "A"]
+    assert a["labelled_only"]["value"] == pytest.approx(yes / sum(1 / p for p, _ in drawn))
+
+
+@pytest.mark.usefixtures("study_with_a_test_part")
+@pytest.mark.parametrize("labels", ["random", "within-type"])
+def test_other_estimates_by_a_kept_column_leave_the_test_part_out(overnight, labels):
+    found = as_json(overnight("prevalence", "--by", "fold", "--labels", labels, "--json"))
+    known = {one["value"]: one["n_labelled"] for one in found["by"]["groups"]}
+    assert known == {"train": N // 4, "test": 0}
+
+
+@pytest.mark.usefixtures("study_with_sites")
+def test_a_share_by_an_unknown_column_is_one_sentence(overnight):
+    said = overnight("prevalence", "--by", "SitID")
+    assert said.code == 2
+    assert "did you mean SiteID" in said.err
+
+
+# --- in the report -------------------------------------------------------------------------------
+
+
+def supported(study):
+    return " ".join(what_it_supports(facts_of(db=study.database)))
+
+
+def test_a_report_says_how_the_labelled_were_drawn(overnight, study_with_sites):
+    draw(overnight, 40)
+    label(overnight, study_with_sites, n=30)
+    told = supported(study_with_sites)
+    assert "Sample 1: 40 of 120 narratives without a label, at random; 30 are labelled" in told
+    assert "the labelled may differ from the rest" in told
+    assert "not on record" not in told
+
+
+def test_a_report_says_when_random_samples_make_the_labelled_a_sample_of_all(
+    overnight, study_with_sites
+):
+    draw(overnight, 40)
+    label(overnight, study_with_sites)
+    draw(overnight, 20)
+    label(overnight, study_with_sites)
+    told = supported(study_with_sites)
+    assert "Sample 2: 20 of 80 narratives" in told
+    assert "So the labelled are a random sample of all" in told
+
+
+def test_a_report_says_that_figures_of_unequal_probabilities_are_of_the_labelled(
+    overnight, study_with_sites
+):
+    draw(overnight, 40, "--by", "stratum", "--stratum", "SiteID")
+    label(overnight, study_with_sites)
+    assert "of the labelled, not of all narratives" in supported(study_with_sites)
+    told = as_json(overnight("methods", "--json"))
+    assert "at random within each answer and SiteID (seed " in told["paragraph"]
+    assert "drawn with unequal probabilities and are not weighed" in told["paragraph"]
+    assert told["samples"][0]["n_labelled"] == 40
+
+
+def test_a_report_tells_drawn_labels_from_those_of_the_file(overnight, study_with_a_test_part):
+    draw(overnight, 30)
+    label(overnight, study_with_a_test_part)
+    told = supported(study_with_a_test_part)
+    assert "of them are among the narratives that these figures are of" in told
+    assert f"{N // 4} others have labels; how these were chosen is not on record" in told
+    assert "random sample of all" not in told
+    assert "the experiment covers 120 narratives; no row" in methods(
+        facts_of(db=study_with_a_test_part.database)
+    )
+    paragraph = as_json(overnight("methods", "--json"))["paragraph"]
+    assert f"{N // 4} others have labels; how these were chosen is not on record" in paragraph

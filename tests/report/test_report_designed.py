@@ -11,7 +11,7 @@ import pytest
 import statistics_data as data
 
 from overnight.report.statistics.designed import Draw, Drawn, designed
-from overnight.report.statistics.estimate import Z95, wilson
+from overnight.report.statistics.estimate import Z95, share_of_design, wilson
 from overnight.report.statistics.prevalence import Judged, prevalence
 
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "reference.json").read_text())
@@ -67,6 +67,11 @@ def test_who_is_drawn_for_certain_adds_no_variance():
     assert sure.covariance(gold, gold) == 0.0
     both = draw([*certain, *rest])
     assert both.covariance(gold, gold) == pytest.approx(draw(rest).covariance(gold, gold))
+
+
+def test_a_variance_that_is_only_rounding_makes_no_interval():
+    assert share_of_design(1 / 16, 1e-18, 4).interval is None
+    assert share_of_design(1 / 16, 1e-6, 4).interval is not None
 
 
 def test_an_unequal_sample_by_hand():

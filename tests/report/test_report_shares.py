@@ -50,7 +50,7 @@ def test_a_value_of_an_enum_is_a_share_too():
 
 def test_the_table_and_the_json_say_what_each_assumes_and_what_cannot_be_claimed():
     found = of(labels="unknown")
-    table = {row[0]: row[1:] for row in shares_table(found, by_type=True)}
+    table = {row[0]: row[1:] for row in shares_table({"all": found.overall, **found.by_type})}
     assert table[""] == ["all", "cme", "le"]
     assert table[TITLES["rogan_gladen"]][1] == "n/a (needs labels of both kinds)"
     assert table["naive, if errors were all no / yes"][0] == "0.215 / 0.221"

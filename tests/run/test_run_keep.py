@@ -153,8 +153,8 @@ def test_figures_for_each_value_are_those_of_its_narratives_alone(study, server)
     data(study)
     study.configure(server.url, data=KEEP).run()
     found = evaluate(db=study.database, by="siteid").by
-    assert found.column == "SiteID"
-    assert found.n_more == found.n_outside == 0
+    assert found.grouping.column == "SiteID"
+    assert found.grouping.n_more == found.grouping.n_outside == 0
     assert set(found.groups) == {"A", "B", "C"}
     rows = list(results(db=study.database))
     for site, figures in found.groups.items():
@@ -176,9 +176,9 @@ def test_of_many_values_those_with_most_narratives_are_shown(study, server):
     found = evaluate(db=study.database, by="SiteID").by
     assert len(found.groups) == 20
     assert next(iter(found.groups)) == "big"
-    assert found.n_more == 1
+    assert found.grouping.n_more == 1
     shown = sum(figures.metrics.overall.n for figures in found.groups.values())
-    assert shown + found.n_outside == found.n_narratives == N
+    assert shown + found.grouping.n_outside == found.grouping.n_narratives == N
 
 
 def test_a_column_that_is_not_kept_is_named_with_the_nearest(study, server):

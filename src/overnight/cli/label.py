@@ -20,6 +20,13 @@ def sample(
             "stratum: so many of each answer within each narrative type."
         ),
     ] = "random",
+    stratum: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="With --by stratum: within each value of a column in data.keep, not each type.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A new xlsx or csv. Default: exports/ID/sample-K.xlsx."),
@@ -47,6 +54,7 @@ def sample(
             name,
             n=n,
             by=by,
+            stratum=stratum,
             seed=seed,
             out=out,
             with_answers=with_answers,

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from overnight.cli.screen import console, show_json, table
-from overnight.cli.show_metrics import look_json, show_section
+from overnight.cli.show_metrics import by_json, heads, look_json, show_groups, show_section
 from overnight.commands.compare import Compared, Side, Versus
 from overnight.commands.prevalence import Estimated
 from overnight.report.comparison import Comparison, Differing
@@ -16,7 +16,7 @@ from overnight.report.evaluation_table import agreement_rows, figure_rows, p_val
 from overnight.report.look_text import labels_sentence, look_sentences, part_sentence
 from overnight.report.metrics import metrics_json
 from overnight.report.plain import evaluation_json, plain
-from overnight.report.shares import TITLES, caution, shares_json, shares_table
+from overnight.report.shares import TITLES, caution, groups_json, shares_json, shares_table
 from overnight.report.table import confusion_rows, count_rows
 
 _INTERVALS = {
@@ -187,6 +187,9 @@ def show_shares(found: Estimated, *, by_type: bool, as_json: bool) -> None:
                 "split": None if found.split is None else dataclasses.asdict(found.split),
                 "test_labels_used": None if found.split is None else found.is_drawn,
                 **shares_json(found.shares),
+                **(
+                    {} if found.by is None else {"by": by_json(found.by, groups_json(found.shares))}
+                ),
             }
         )
         return
@@ -199,9 +202,16 @@ def show_shares(found: Estimated, *, by_type: bool, as_json: bool) -> None:
             style="yellow",
         )
     what = "yes" if found.shares.of is None else found.shares.of
-    show_section(
-        out, f"Share of {what} among narratives", shares_table(found.shares, by_type=by_type)
-    )
+    columns = {"all": found.shares.overall, **(found.shares.by_type if by_type else {})}
+    show_section(out, f"Share of {what} among narratives", shares_table(columns))
+    if found.by is not None:
+        named = zip(heads(found.by.values), found.shares.by_value.values(), strict=True)
+        show_groups(out, found.by, dict(named), shares_table)
+        out.print(
+            "Intervals of groups with few labels are rough, and none is adjusted for the number of "
+            "groups.",
+            style="yellow",
+        )
     out.print("\nWhat each assumes", style="bold")
     for name, title in TITLES.items():
         out.print(f"{title}: {found.shares.assumes[name]}")

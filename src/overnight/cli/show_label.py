@@ -6,13 +6,8 @@ import shlex
 from overnight.cli.screen import console, show_json, table, this_command
 from overnight.commands.label import Labelled
 from overnight.commands.sample import Sampled
+from overnight.report.drawn_text import drawn_sentence
 from overnight.views import iso
-
-_HOW = {
-    "random": "at random, each with the same probability",
-    "confidence": "with larger probabilities where the machine is unsure",
-    "stratum": "at random within each stratum, more from large ones (by the root of their sizes)",
-}
 
 
 def show_sample(done: Sampled, *, as_json: bool) -> None:
@@ -27,6 +22,7 @@ def show_sample(done: Sampled, *, as_json: bool) -> None:
                 "n": drawn.n,
                 "n_frame": drawn.n_frame,
                 "seed": drawn.seed,
+                "stratum_column": drawn.stratum_column,
                 "drawn_at": iso(drawn.drawn_at),
                 "strata": {
                     name: {"n_frame": size, "n": n} for name, (size, n) in drawn.strata.items()
@@ -41,10 +37,7 @@ def show_sample(done: Sampled, *, as_json: bool) -> None:
     if done.again:
         out.print(f"Nothing was drawn: this is sample {drawn.sample_id} again, {drawn.n:,} rows.")
     else:
-        out.print(
-            f"Sample {drawn.sample_id}: {drawn.n:,} of {drawn.n_frame:,} narratives without a "
-            f"label, {_HOW[drawn.design]} (seed {drawn.seed})."
-        )
+        out.print(f"{drawn_sentence(drawn)} (seed {drawn.seed}).")
         if done.n_waiting:
             out.print(
                 f"{done.n_waiting:,} that were drawn before and have no label yet are not among "
@@ -53,7 +46,9 @@ def show_sample(done: Sampled, *, as_json: bool) -> None:
             )
     if drawn.design == "stratum":
         rows = [[name, f"{size:,}", f"{n:,}"] for name, (size, n) in drawn.strata.items()]
-        out.print(table([["answer, type", "without label", "drawn"], *rows]))
+        head = f"answer, {drawn.stratum_column or 'type'}"
+        out.print(table([[head, "without label", "drawn"], *rows]))
+        out.print("Of large strata more are drawn, by the root of their sizes.")
     out.print(f"\nWritten: {done.file}", soft_wrap=True)
     out.print("It holds narratives; you alone can read it. Fill in the column label, leave it")
     out.print("empty where you cannot say, then:")

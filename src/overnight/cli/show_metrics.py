@@ -1,12 +1,14 @@
 """The figures of an experiment, for people and for programs."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
 
 from rich.console import Console
 
 from overnight.cli.screen import console, show_json, table
+from overnight.commands.columns import Grouping
 from overnight.commands.evaluate import Breakdown, Evaluated
 from overnight.commands.looks import Looked
 from overnight.report.evaluation import Evaluation
@@ -25,6 +27,7 @@ from overnight.report.metrics import metrics_json
 from overnight.report.plain import evaluation_json, plain
 from overnight.report.repeats import retest_table
 
+T = TypeVar("T")
 _LONGEST_HEAD = 24
 _GROUPS_A_TABLE = 3  # columns that fit beside each other
 
@@ -39,16 +42,18 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
     out.print(table(narratives_table(found.metrics, found.evaluation)))
     if found.retest is not None:
         show_section(out, "Asked again", retest_table(found.retest))
-    if found.n_unequal:
+    if found.drawn.n_unequal:
         out.print(
-            f"Of the labelled, {found.n_unequal:,} were drawn with unequal probabilities: these "
-            "figures are of the labelled, not of all narratives. The share of yes among all: "
+            f"Of the labelled, {found.drawn.n_unequal:,} were drawn with unequal probabilities: "
+            "these figures are of the labelled, not of all narratives. The share of yes among all: "
             "overnight prevalence.",
             style="yellow",
         )
     _show_more(out, found.evaluation)
     if found.by is not None:
-        _show_groups(out, found.by)
+        grouping = found.by.grouping
+        named = zip(heads(grouping.values), found.by.groups.values(), strict=True)
+        show_groups(out, grouping, dict(named), groups_table)
     for sentence in look_sentences(found.looked.look):
         out.print(sentence, style="yellow")
     if found.looked.uncounted:
@@ -73,13 +78,17 @@ def _show_beginning(out: Console, found: Evaluated) -> None:
         out.print(first_look_sentence(found.looked.look, is_new=found.looked.is_new), style="bold")
 
 
-def _show_groups(out: Console, by: Breakdown) -> None:
-    """Every figure for each value of a column, a few values beside each other."""
-    named = list(zip(_heads(list(by.groups)), by.groups.values(), strict=True))
-    for i in range(0, len(named), _GROUPS_A_TABLE):
-        some = dict(named[i : i + _GROUPS_A_TABLE])
+def show_groups(
+    out: Console,
+    by: Grouping,
+    groups: Mapping[str, T],
+    table_of: Callable[[Mapping[str, T]], Sequence[Sequence[str]]],
+) -> None:
+    """Every figure for each value of a column, by its head; a few values beside each other."""
+    for i in range(0, len(groups), _GROUPS_A_TABLE):
+        some = dict(islice(groups.items(), i, i + _GROUPS_A_TABLE))
         title = f"By {by.column}" + ("" if i == 0 else ", continued")
-        show_section(out, title, groups_table(some))
+        show_section(out, title, table_of(some))
     if by.n_more:
         out.print(
             f"{by.column} has {by.n_more:,} more values, with {by.n_outside:,} of the "
@@ -88,14 +97,14 @@ def _show_groups(out: Console, by: Breakdown) -> None:
         )
 
 
-def _heads(values: Sequence[str | None]) -> list[str]:
+def heads(values: Sequence[str | None]) -> list[str]:
     """A short head for each value, different for different ones."""
-    heads: list[str] = []
+    found: list[str] = []
     for value in values:
         head = "(blank)" if value is None else " ".join(value.split())
         head = head if len(head) <= _LONGEST_HEAD else f"{head[: _LONGEST_HEAD - 1]}…"
-        heads.append(f"{head} #{len(heads) + 1}" if head in heads else head)
-    return heads
+        found.append(f"{head} #{len(found) + 1}" if head in found else head)
+    return found
 
 
 def _metrics_json(found: Evaluated) -> dict[str, Any]:
@@ -111,7 +120,7 @@ def _metrics_json(found: Evaluated) -> dict[str, Any]:
         "split": None if found.split is None else dataclasses.asdict(found.split),
         "look": look_json(found.looked),
         **metrics_json(found.metrics),
-        "labels_drawn_unequally": found.n_unequal,
+        "labels_drawn_unequally": found.drawn.n_unequal,
         "evaluation": evaluation_json(found.evaluation),
         "repeated": plain(found.retest),
         **({} if found.by is None else {"by": _by_json(found.by)}),
@@ -128,17 +137,23 @@ def look_json(looked: Looked) -> dict[str, Any] | None:
     return {**dataclasses.asdict(looked.look), "is_first_look": first}
 
 
-def _by_json(by: Breakdown) -> dict[str, Any]:
+def _by_json(found: Breakdown) -> dict[str, Any]:
+    groups = [
+        {
+            "value": value,
+            **metrics_json(figures.metrics),
+            "evaluation": evaluation_json(figures.evaluation),
+        }
+        for value, figures in found.groups.items()
+    ]
+    return by_json(found.grouping, groups)
+
+
+def by_json(by: Grouping, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The groups, and what they leave out."""
     return {
         "column": by.column,
-        "groups": [
-            {
-                "value": value,
-                **metrics_json(figures.metrics),
-                "evaluation": evaluation_json(figures.evaluation),
-            }
-            for value, figures in by.groups.items()
-        ],
+        "groups": list(groups),
         "n_more": by.n_more,
         "n_outside": by.n_outside,
         "n_narratives": by.n_narratives,

@@ -129,7 +129,11 @@ def prevalence(
         ),
     ] = None,
     by: Annotated[
-        Literal["type"] | None, typer.Option(help="Also for each narrative type.")
+        str | None,
+        typer.Option(
+            metavar="type|COLUMN",
+            help="Also for each narrative type, or for each value of a column in data.keep.",
+        ),
     ] = None,
     of: Annotated[
         str | None, typer.Option(metavar="VALUE", help="The value of an enum to count.")
@@ -141,8 +145,9 @@ def prevalence(
     from overnight.cli.show_compare import show_shares
     from overnight.commands.prevalence import prevalence as command
 
-    found = command(name, db=db, labels=labels, of=of)
-    show_shares(found, by_type=by == "type", as_json=json_)
+    by_type = by == "type"
+    found = command(name, db=db, labels=labels, of=of, by=None if by_type else by)
+    show_shares(found, by_type=by_type, as_json=json_)
 
 
 @app.command(rich_help_panel=USE)

@@ -1,14 +1,14 @@
 """`metrics`: every figure of an experiment, from one pass over its narratives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from overnight.commands.columns import Grouping, asked, column_of, grouping
 from overnight.commands.looks import Looked, look_at
 from overnight.commands.results import Opened, opened
 from overnight.commands.retest import retest_of
-from overnight.config.document import did_you_mean
 from overnight.domain.experiment import Counts, Experiment
 from overnight.domain.split import Split
 from overnight.errors import RefusedError, UsageError
@@ -18,12 +18,10 @@ from overnight.report.metrics import Metrics, measure
 from overnight.report.repeats import Retest
 from overnight.report.tally import tallies, tally
 from overnight.store.experiments import counts
-from overnight.store.kept import label_counts_by, values_of
-from overnight.store.parts import Part, covered_by, develop_part, kept_column, test_part
+from overnight.store.kept import label_counts_by
+from overnight.store.parts import Part, develop_part, test_part
 from overnight.store.results import iterate_judgements, label_counts
-from overnight.store.samples import labelled_members, samples_of
-
-MOST_GROUPS = 20  # values of a column; beyond, the tables are too many to read
+from overnight.store.samples import DrawnLabels, drawn_labels
 
 
 class Figures(NamedTuple):
@@ -35,16 +33,10 @@ class Figures(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """Figures for each value of a kept column, most narratives first; None: a blank one.
+    """Figures for each of the values of a kept column."""
 
-    `n_more` values with few narratives are left out: `n_outside` of `n_narratives`.
-    """
-
-    column: str
+    grouping: Grouping
     groups: Mapping[str | None, Figures]
-    n_more: int
-    n_outside: int
-    n_narratives: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +44,7 @@ class Evaluated:
     """An experiment's figures, and how far it had come when they were taken.
 
     `part` says of which narratives: all, develop (what `split` does not set apart) or test.
-    `n_unequal`: labelled narratives among them that were drawn with unequal probabilities.
+    `drawn`: how those of them came to their labels that have one.
     """
 
     experiment: Experiment
@@ -62,9 +54,9 @@ class Evaluated:
     part: str
     split: Split | None
     looked: Looked
+    drawn: DrawnLabels
     by: Breakdown | None = None
     retest: Retest | None = None  # where it was repeated
-    n_unequal: int = 0
 
 
 def evaluate(
@@ -81,7 +73,7 @@ def evaluate(
     """
     with opened(name, db) as it:
         part = _final_part(it) if final else develop_part(it.database, it.experiment)
-        column = None if by is None else _column(it, by)
+        column = None if by is None else column_of(it.kept, by)
         looked = _on_record(it, part) if final else None
         counted = label_counts(it.database, it.experiment.experiment_key, part)
         seen = tally(iterate_judgements(it.database, it.experiment, part), it.spec.primary_field)
@@ -90,7 +82,7 @@ def evaluate(
             counts=counts(it.database, it.experiment),
             metrics=measure(counted, it.spec),
             evaluation=figures_of(seen),
-            n_unequal=_drawn_unequally(it, part),
+            drawn=drawn_labels(it.database, it.experiment.dataset_id, asked(it, part)),
             part=part.name,
             split=part.split,
             by=None if column is None else _breakdown(it, part, column),
@@ -129,51 +121,16 @@ def _on_record(it: Opened, part: Part) -> Looked:
     return looked
 
 
-def _column(it: Opened, name: str) -> str:
-    column = kept_column(it.kept, name)
-    if column is None:
-        raise UsageError(
-            f"{name!r} is not kept beside the narratives{_nearest(name, it.kept)}. Columns to "
-            "keep stand in data.keep of the experiment file; overnight run CONFIG reads them "
-            "without a call"
-        )
-    return column
-
-
-def _nearest(name: str, kept: Sequence[str]) -> str:
-    return did_you_mean(name, kept).removesuffix("?")
-
-
 def _breakdown(it: Opened, part: Part, column: str) -> Breakdown:
     experiment, primary = it.experiment, it.spec.primary_field
-    among = _asked(it, part)
-    found = values_of(it.database, experiment.dataset_id, column, among, most=MOST_GROUPS)
-    values = [one.value for one in found.values]
-    counted = label_counts_by(it.database, experiment.experiment_key, part, column, values)
+    by = grouping(it, column, part)
+    counted = label_counts_by(it.database, experiment.experiment_key, part, column, by.values)
     judged = iterate_judgements(it.database, experiment, part, kept=column)
-    seen = tallies(judged, primary, values)
+    seen = tallies(judged, primary, by.values)
     return Breakdown(
-        column=column,
+        grouping=by,
         groups={
             value: Figures(measure(counted[value], it.spec), figures_of(seen[value]))
-            for value in values
+            for value in by.values
         },
-        n_more=found.n_more,
-        n_outside=found.n_narratives - sum(one.n for one in found.values),
-        n_narratives=found.n_narratives,
     )
-
-
-def _asked(it: Opened, part: Part) -> Part:
-    """Of a part, the narratives that the experiment covers."""
-    covers = covered_by(it.experiment)
-    return Part(f"{covers.sql} AND {part.sql}", {**covers.values, **part.values})
-
-
-def _drawn_unequally(it: Opened, part: Part) -> int:
-    dataset = it.experiment.dataset_id
-    unequal = {s.sample_id for s in samples_of(it.database, dataset) if s.design != "random"}
-    if not unequal:
-        return 0
-    labelled = labelled_members(it.database, dataset, _asked(it, part))
-    return sum(labelled[one][1] for one in unequal if one in labelled)

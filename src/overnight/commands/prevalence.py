@@ -1,8 +1,10 @@
 """`prevalence`: the share of yes in truth, from the answers and the labels."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from overnight.commands.columns import Grouping, column_of, grouping
 from overnight.commands.results import Opened, opened
 from overnight.config.models import LabelsSection
 from overnight.domain.agreement import comparable
@@ -13,7 +15,7 @@ from overnight.errors import UsageError
 from overnight.report.drawn import Samples
 from overnight.report.shares import Shares, shares
 from overnight.report.statistics.prevalence import Labels
-from overnight.report.tally import tally
+from overnight.report.tally import tallies, tally
 from overnight.store.datasets import get_dataset
 from overnight.store.experiments import counts
 from overnight.store.labels import first_labels
@@ -29,6 +31,7 @@ class Estimated:
     experiment: Experiment
     counts: Counts
     shares: Shares
+    by: Grouping | None  # of the kept column that was asked for
     split: Split | None  # the labels of its test part are used only where samples were drawn
 
     @property
@@ -43,34 +46,40 @@ def prevalence(
     db: Path | str | None = None,
     labels: Labels | None = None,
     of: str | None = None,
+    by: str | None = None,
 ) -> Estimated:
     """Estimate the share of yes, or of the value `of` of an enum.
 
     How the labelled were chosen: as `labels` says, else as samples that were drawn and labelled
-    have it, else as the experiment file says. Raises UsageError where the primary field is
-    neither, or `of` none of its values.
+    have it, else as the experiment file says. With `by`, also for each value of a kept column.
+    Raises UsageError where the primary field is neither, `of` none of its values, or `by` no
+    column.
     """
     with opened(name, db) as it:
         primary, value = _primary(it.spec.primary_field, of)
         part = develop_part(it.database, it.experiment)
+        groups = None if by is None else grouping(it, column_of(it.kept, by))
+        column, values = (groups.column, groups.values) if groups else (None, ())
+        judged = partial(iterate_judgements, it.database, it.experiment, kept=column)
         samples = _samples(it) if labels in (None, "drawn") else None
         if labels == "drawn" and samples is None:
             raise UsageError("no sample was drawn to be labelled: overnight sample ID --n 300")
         if samples is not None:
             # All labels: the draw was from all narratives, and only its whole speaks for them.
-            judgements = iterate_judgements(it.database, it.experiment)
-            seen = tally(samples.noting(judgements, primary, value), primary)
+            seen = tally(samples.noting(judged(), primary, value, values), primary)
             if labels is None and not any(one.n_labelled for one in samples.used):
                 samples = None
         if samples is None:
-            judgements = iterate_judgements(it.database, it.experiment, labelled=part)
-            seen = tally(judgements, primary)
+            judged = partial(judged, labelled=part)
+            seen = tally(judged(), primary)
         if labels is None:
             labels = "drawn" if samples else _declared(it.experiment)
+        by_value = tallies(judged(), primary, values) if groups else {}
         return Estimated(
             experiment=it.experiment,
             counts=counts(it.database, it.experiment),
-            shares=shares(seen, labels, value, samples),
+            shares=shares(seen, labels, value, samples, by_value),
+            by=groups,
             split=part.split,
         )
 

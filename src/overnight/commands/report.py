@@ -60,6 +60,7 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None) -> Facts:
             outcomes=outcome_counts(database, experiment, it.spec, part),
             groups={column: _by(it, part, column) for column in it.kept},
             look=evaluated.looked.look,
+            drawn=evaluated.drawn,
             part=part_sentence(evaluated.part, evaluated.split),
             outside=_outside(summary.row["api_url"], *(s.api_url for s in summary.sessions)),
             version=__version__,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from overnight.app import connected, folder_of
+from overnight.commands.columns import column_of
 from overnight.config import declared_answer
 from overnight.domain.answer import AnswerField, AnswerSpec
 from overnight.domain.experiment import Experiment
@@ -28,7 +29,7 @@ from overnight.report.statistics.sampling import (
 )
 from overnight.report.tally import word_of
 from overnight.store.database import Connection, Database
-from overnight.store.datasets import refuse_unless_loaded
+from overnight.store.datasets import get_dataset, refuse_unless_loaded
 from overnight.store.experiments import counts, find_experiment
 from overnight.store.labels import last_label_id
 from overnight.store.results import iterate_judgements
@@ -67,6 +68,7 @@ class _Frame:
     """
 
     stamp: tuple[int, int]
+    column: str | None  # that strata are made by; None: the narrative type
     rows: "array[int]" = field(default_factory=lambda: array("q"))
     doubts: "array[float]" = field(default_factory=lambda: array("d"))
     strata: list[str] = field(default_factory=list)  # the same few texts
@@ -79,6 +81,7 @@ def sample(
     *,
     n: int | None = None,
     by: Design = "random",
+    stratum: str | None = None,
     seed: int | None = None,
     out: Path | None = None,
     with_answers: bool = False,
@@ -88,18 +91,23 @@ def sample(
 ) -> Sampled:
     """Draw `n` of the narratives without a label, none that was drawn before, and keep how.
 
-    Without `seed`, that of the experiment. With `again` the sheet of the newest sample is written
-    anew, and nothing is drawn. Raises RefusedError for an experiment that is not complete, and
-    UsageError where there are fewer, or the sheet cannot be written.
+    Without `seed`, that of the experiment. `stratum` is a kept column, by whose values and the
+    answers strata are made, in place of narrative types. With `again` the sheet of the newest
+    sample is written anew, and nothing is drawn. Raises RefusedError for an experiment that is
+    not complete, and UsageError where there are fewer, or the sheet cannot be written.
     """
     if again == (n is not None):
         raise UsageError("give either --n, to draw so many, or --again, to draw none")
+    if stratum is not None and by != "stratum":
+        raise UsageError(f"--stratum {stratum} goes with --by stratum")
     with connected(db, writes=handler) as database:
         experiment = find_experiment(database, name)
         spec = declared_answer(experiment.stored_config)
         primary = _primary(spec)
         _refuse_unless_complete(database, experiment)
-        frame = _frame(database, experiment, primary)
+        kept = get_dataset(database, experiment.dataset_id).kept
+        column = None if stratum is None else column_of(kept, stratum)
+        frame = _frame(database, experiment, primary, column)
         if n is None:
             drawn = _newest(database, experiment)
             file = out or _default_file(database, experiment, drawn.sample_id)
@@ -139,12 +147,14 @@ def _refuse_unless_complete(database: Database, experiment: Experiment) -> None:
         )
 
 
-def _frame(database: Database, experiment: Experiment, primary: AnswerField) -> _Frame:
+def _frame(
+    database: Database, experiment: Experiment, primary: AnswerField, column: str | None
+) -> _Frame:
     drawn = {one.row_num for one in members_of(database, experiment.dataset_id)}
     with database.read() as connection:
-        frame = _Frame(_stamp(connection, experiment))
+        frame = _Frame(_stamp(connection, experiment), column)
     names: dict[str, str] = {}
-    for one in iterate_judgements(database, experiment):
+    for one in iterate_judgements(database, experiment, kept=column):
         if word_of(primary, one.label) is not None:
             continue
         if one.row_num in drawn:
@@ -154,7 +164,8 @@ def _frame(database: Database, experiment: Experiment, primary: AnswerField) -> 
         frame.rows.append(one.row_num)
         frame.confident += answered and one.confidence is not None
         frame.doubts.append(doubt(one.confidence if answered else None))
-        name = f"{_said(primary, one.primary) if answered else 'no answer'}, {one.narrative_type}"
+        kind = one.narrative_type if column is None else one.kept or "(blank)"
+        name = f"{_said(primary, one.primary) if answered else 'no answer'}, {kind}"
         frame.strata.append(names.setdefault(name, name))
     return frame
 
@@ -212,6 +223,7 @@ def _draw(
         last_label_id=frame.stamp[1],
         order_seed=experiment.order.seed if experiment.order else None,
         strata=_sizes(strata, places),
+        stratum_column=frame.column,
     )
     with database.write() as connection:
         if _stamp(connection, experiment) != frame.stamp:
@@ -257,8 +269,9 @@ def _by_stratum(
     sizes = {name: len(places) for name, places in sorted(members.items())}
     least = sum(min(size, SMALLEST) for size in sizes.values())
     if n < least:
+        what = frame.column or "narrative type"
         raise UsageError(
-            f"--n {n:,}: from {len(sizes)} strata (answer and narrative type) {SMALLEST} each are "
+            f"--n {n:,}: from {len(sizes):,} strata (answer and {what}) {SMALLEST} each are "
             f"drawn at least, {least:,} in all"
         )
     allocation = allocate(sizes, n)

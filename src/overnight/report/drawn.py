@@ -6,10 +6,10 @@ sample of which nothing is labelled counts as if it had not been drawn: later on
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from overnight.domain.answer import AnswerField
 from overnight.domain.judgement import Judgement
@@ -19,14 +19,26 @@ from overnight.report.tally import word_of
 from overnight.store.labels import FirstLabel
 from overnight.store.samples import Member, Sample
 
+_OTHER = ""  # is no value: blank ones are not kept
+
+
+class Group(NamedTuple):
+    """The narratives of a type, or those with a value in a kept column (None: a blank one)."""
+
+    by: Literal["type", "column"]
+    value: str | None
+
 
 class _Looked(NamedTuple):
-    group: str
+    narrative_type: str
+    kept: str | None  # _OTHER: a value that nobody asked for
     gold: bool | None
     said: bool  # an error counts as no
 
-    def belongs(self, group: str | None) -> bool:
-        return group in (None, self.group)
+    def belongs(self, group: Group | None) -> bool:
+        if group is None:
+            return True
+        return group.value == (self.narrative_type if group.by == "type" else self.kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +73,29 @@ class Samples:
         self._seen: dict[int, _Looked] = {}  # of the members, by row number
 
     def noting(
-        self, judgements: Iterable[Judgement], primary: AnswerField, of: str | None
+        self,
+        judgements: Iterable[Judgement],
+        primary: AnswerField,
+        of: str | None,
+        values: Collection[str | None] = (),
     ) -> Iterator[Judgement]:
         """Take in the narratives that have been asked, and hand all of them on.
 
-        `of` is a class as it is compared, None for yes.
+        `of` is a class as it is compared, None for yes; `values` are those of the kept column
+        that shares will be asked for.
         """
         for one in judgements:
             if one.asked:
-                self._note(one, primary, yes=True if of is None else of)
+                kept = one.kept if one.kept in values else _OTHER
+                self._note(one, primary, kept, yes=True if of is None else of)
             yield one
 
-    def _note(self, one: Judgement, primary: AnswerField, *, yes: bool | str) -> None:
+    def _note(
+        self, one: Judgement, primary: AnswerField, kept: str | None, *, yes: bool | str
+    ) -> None:
         gold = word_of(primary, one.label)
         said = one.error_category is None and word_of(primary, one.primary) == yes
-        looked = _Looked(one.narrative_type, None if gold is None else gold == yes, said)
+        looked = _Looked(one.narrative_type, kept, None if gold is None else gold == yes, said)
         if one.row_num in self._members:
             self._seen[one.row_num] = looked
         else:
@@ -119,8 +139,8 @@ class Samples:
         same = sample.order_seed == self._order_seed
         return sample.n_covered >= (self._n_total if same else self._size)
 
-    def estimate(self, group: str | None = None) -> Designed:
-        """The share of yes among all that were asked, or among those of a narrative type."""
+    def estimate(self, group: Group | None = None) -> Designed:
+        """The share of yes among all that were asked, or among those of a group."""
         asked = Counter(looked for looked in self._seen.values() if looked.belongs(group))
         for (looked, _), n in self._counts.items():
             if looked.belongs(group):
@@ -131,7 +151,7 @@ class Samples:
         ]
         return designed(draws, asked.total(), said_yes)
 
-    def _draw(self, place: int, group: str | None) -> Draw:
+    def _draw(self, place: int, group: Group | None) -> Draw:
         sample = self._samples[place]
         known: dict[tuple[bool, bool], float] = defaultdict(float)
         for (looked, known_at), n in self._counts.items():
@@ -154,7 +174,7 @@ class Samples:
         ]
         return Draw(sample.n, known, drawn)
 
-    def _drawn(self, member: Member, group: str | None, reached: float) -> Drawn:
+    def _drawn(self, member: Member, group: Group | None, reached: float) -> Drawn:
         looked = self._seen.get(member.row_num)
         return Drawn(
             stratum=member.stratum,

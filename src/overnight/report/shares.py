@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from overnight.report.drawn import Samples, Used
+from overnight.report.drawn import Group, Samples, Used
+from overnight.report.drawn_text import drawn_sentence
 from overnight.report.evaluation_table import shown
 from overnight.report.plain import plain
 from overnight.report.statistics.prevalence import Judged, Labels, Prevalence, Share, prevalence
@@ -37,11 +38,6 @@ _ASSUMES_DRAWN = {
     "ppi": "the labelled were drawn with the probabilities on record; nothing of the machine, "
     "whose errors only widen the interval.",
 }
-_DESIGNS = {
-    "random": "at random",
-    "confidence": "with larger probabilities where the machine is unsure",
-    "stratum": "at random within each answer and narrative type",
-}
 CLAIMS: Mapping[Labels, str] = {
     "random": "The labelled narratives are taken as a random sample of all narratives.",
     "within-type": "The labelled narratives are taken as a random sample within each narrative "
@@ -60,7 +56,7 @@ CLAIMS: Mapping[Labels, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """The share of `of` (a class; None: of yes), overall and by type.
+    """The share of `of` (a class; None: of yes), overall, by type and by a kept column's values.
 
     `samples`: those that were drawn for people to label, whether they are used or not; `n_wrong`
     of the narratives in them were answered wrongly.
@@ -70,6 +66,7 @@ class Shares:
     of: str | None
     overall: Prevalence
     by_type: Mapping[str, Prevalence]
+    by_value: Mapping[str | None, Prevalence]
     samples: Sequence[Used] = ()
     n_wrong: int | None = None
 
@@ -99,10 +96,7 @@ class Shares:
 
 def _account(one: Used) -> str:
     sample = one.sample
-    said = (
-        f"Sample {sample.sample_id}: {sample.n:,} of {sample.n_frame:,} narratives without a "
-        f"label, {_DESIGNS[sample.design]}; {one.n_labelled:,} are labelled."
-    )
+    said = f"{drawn_sentence(sample)}; {one.n_labelled:,} are labelled."
     if one.problem:
         return f"{said} It is not used: {one.problem}."
     if one.n_labelled < sample.n:
@@ -121,17 +115,23 @@ def _of_several(used: Sequence[Used]) -> list[str]:
 
 
 def shares(
-    tally: Tally, labels: Labels, of: str | None = None, samples: Samples | None = None
+    tally: Tally,
+    labels: Labels,
+    of: str | None = None,
+    samples: Samples | None = None,
+    by_value: Mapping[str | None, Tally] | None = None,
 ) -> Shares:
     """Every estimate, of the narratives that have been asked; `of` is compared as answers are.
 
-    `samples` are those of `labels` drawn.
+    `samples` are those of `labels` drawn; `by_value` has the narratives with each value of a
+    kept column.
     """
     types = sorted({seen.narrative_type for case in tally.profiles for seen in case.narratives})
 
-    def estimated(group: str | None) -> Prevalence:
-        by_stratum = group is None and labels == "within-type"
-        found = prevalence(_profiles(tally, of, group), by_stratum=by_stratum)
+    def estimated(among: Tally, group: Group | None = None) -> Prevalence:
+        type_ = group.value if group and group.by == "type" else None
+        by_stratum = type_ is None and labels == "within-type"
+        found = prevalence(_profiles(among, of, type_), by_stratum=by_stratum)
         if samples is None:
             return found
         by_design = samples.estimate(group)
@@ -145,8 +145,11 @@ def shares(
     return Shares(
         labels=labels,
         of=of,
-        overall=estimated(None),
-        by_type={name: estimated(name) for name in types},
+        overall=estimated(tally),
+        by_type={name: estimated(tally, Group("type", name)) for name in types},
+        by_value={
+            value: estimated(one, Group("column", value)) for value, one in (by_value or {}).items()
+        },
         samples=samples.used if samples else (),
         n_wrong=samples.estimate().n_wrong if samples else None,
     )
@@ -175,7 +178,7 @@ def _judged(seen: Seen, of: str | None) -> Judged:
 
 
 def shares_json(found: Shares) -> dict[str, object]:
-    """Everything, with the assumption beside each estimate."""
+    """Everything but the groups of a column, with the assumption beside each estimate."""
     return {
         "labels": found.labels,
         "of": found.of,
@@ -198,6 +201,14 @@ def shares_json(found: Shares) -> dict[str, object]:
     }
 
 
+def groups_json(found: Shares) -> list[dict[str, object]]:
+    """The same for each value of the kept column."""
+    return [
+        {"value": value, **_with_assumptions(one, found.assumes)}
+        for value, one in found.by_value.items()
+    ]
+
+
 def _with_assumptions(found: Prevalence, assumes: Mapping[str, str]) -> dict[str, object]:
     values = plain(found)
     assert isinstance(values, dict)  # noqa: S101 - a dataclass is an object
@@ -207,9 +218,8 @@ def _with_assumptions(found: Prevalence, assumes: Mapping[str, str]) -> dict[str
     }
 
 
-def shares_table(found: Shares, *, by_type: bool) -> list[Row]:
-    """A column for all narratives, and one for each type if that is asked for."""
-    columns = {"all": found.overall, **(found.by_type if by_type else {})}
+def shares_table(columns: Mapping[str, Prevalence]) -> list[Row]:
+    """A column for each of some groups of narratives, by their heads."""
     groups = list(columns.values())
     return [
         ["", *columns],

@@ -35,6 +35,29 @@ class Sample:
     last_label_id: int
     order_seed: int | None  # None: the order of the file
     strata: Mapping[str, tuple[int, int]]
+    stratum_column: str | None = None  # a kept one; None: the narrative type
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnLabels:
+    """How some narratives came to their labels.
+
+    `samples`: each with how many of them it drew, and how many of these are labelled; `n_other`
+    have a label and were in no sample; None, uncounted, where there is none.
+    """
+
+    samples: Sequence[tuple[Sample, int, int]]
+    n_other: int | None
+
+    @property
+    def n_labelled(self) -> int:
+        """Those labelled that were drawn."""
+        return sum(n for _, _, n in self.samples)
+
+    @property
+    def n_unequal(self) -> int:
+        """Those labelled that were drawn with unequal probabilities."""
+        return sum(n for sample, _, n in self.samples if sample.design != "random")
 
 
 class Member(NamedTuple):
@@ -69,8 +92,8 @@ def _samples(connection: Connection, dataset_id: int) -> list[Sample]:
     rows = connection.execute(
         text(
             "SELECT sample_id, experiment_id, design, n, seed, drawn_at, n_covered, n_frame,"
-            " last_label_id, order_seed, strata_json FROM samples WHERE dataset_id = :id"
-            " ORDER BY sample_id"
+            " last_label_id, order_seed, strata_json, stratum_column FROM samples"
+            " WHERE dataset_id = :id ORDER BY sample_id"
         ),
         {"id": dataset_id},
     ).all()
@@ -90,6 +113,7 @@ def _sample(row: Sequence[Any]) -> Sample:
         last_label_id=row[8],
         order_seed=row[9],
         strata={name: (size, n) for name, (size, n) in json.loads(row[10]).items()},
+        stratum_column=row[11],
     )
 
 
@@ -121,9 +145,9 @@ def add_sample(
         connection.execute(
             text(
                 "INSERT INTO samples (dataset_id, experiment_id, design, n, seed, drawn_at,"
-                " n_covered, n_frame, last_label_id, order_seed, strata_json) VALUES (:dataset,"
-                " :experiment, :design, :n, :seed, :now, :covered, :frame, :last, :order, :strata)"
-                " RETURNING sample_id"
+                " n_covered, n_frame, last_label_id, order_seed, strata_json, stratum_column)"
+                " VALUES (:dataset, :experiment, :design, :n, :seed, :now, :covered, :frame,"
+                " :last, :order, :strata, :column) RETURNING sample_id"
             ),
             {
                 "dataset": dataset_id,
@@ -136,6 +160,7 @@ def add_sample(
                 "frame": sample.n_frame,
                 "last": sample.last_label_id,
                 "order": sample.order_seed,
+                "column": sample.stratum_column,
                 "strata": json.dumps(dict(sample.strata), ensure_ascii=False),
             },
         ).scalar_one()
@@ -170,6 +195,24 @@ def sheet_rows(database: Database, sample_id: int, experiment_key: int) -> Itera
         if len(rows) < _PAGE_SIZE:
             return
         after = rows[-1][0]
+
+
+def drawn_labels(database: Database, dataset_id: int, part: Part) -> DrawnLabels:
+    """How those narratives of a part that have a label came to it."""
+    samples = samples_of(database, dataset_id)
+    if not samples:
+        return DrawnLabels((), None)
+    drawn = labelled_members(database, dataset_id, part)
+    query = text(
+        "SELECT count(*) FROM narratives n WHERE n.dataset_id = :id AND n.label IS NOT NULL"
+        f" AND {part.sql} AND n.narrative_id NOT IN"
+        " (SELECT narrative_id FROM sample_members WHERE dataset_id = :id)"
+    )
+    with database.read() as connection:
+        n_other = int(connection.execute(query, {**part.values, "id": dataset_id}).scalar_one())
+    return DrawnLabels(
+        [(one, *drawn[one.sample_id]) for one in samples if one.sample_id in drawn], n_other
+    )
 
 
 def labelled_members(

@@ -319,6 +319,7 @@ samples = Table(  # what people were asked to label; of a dataset, since labels 
     Column("n_frame", Integer, nullable=False),  # ... of which so many could be drawn
     Column("last_label_id", Integer, nullable=False),  # what was labelled until then could not
     Column("strata_json", Text, nullable=False),
+    Column("stratum_column", Text),  # a kept column; NULL: the narrative type
     CheckConstraint("design IN ('random', 'confidence', 'stratum')", name="ck_design"),
     Index("ix_samples_dataset", "dataset_id"),
 )

@@ -16,6 +16,7 @@ from overnight.report.paper.course import Course
 from overnight.report.repeats import Retest
 from overnight.store.course import FailedCalls, OutcomeCount, ResultTotals
 from overnight.store.looks import Look
+from overnight.store.samples import DrawnLabels
 from overnight.store.sessions import SessionRow
 from overnight.store.times import from_text
 from overnight.views import StatusView
@@ -30,8 +31,9 @@ class Facts:
 
     `config` is the experiment file as it is stored, variables unexpanded. `failed_calls` are
     those without an answer. `groups`: what is known of each value of each kept column. `look`: how
-    often the labels were looked at. `part` says of which narratives the figures are, None of all.
-    `outside`: the host that narratives went to, None if they stayed on the machine.
+    often the labels were looked at. `drawn`: how they came about. `part` says of which narratives
+    the figures are, None of all. `outside`: the host that narratives went to, None if they stayed
+    on the machine.
     """
 
     status: StatusView
@@ -45,6 +47,7 @@ class Facts:
     outcomes: Sequence[OutcomeCount]
     groups: Mapping[str, Mapping[str, Scores]]
     look: Look | None
+    drawn: DrawnLabels
     part: str | None
     outside: str | None
     version: str  # of the program that looked

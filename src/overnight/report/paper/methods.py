@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from overnight.report.evaluation_table import figure_title, number, shown
 from overnight.report.group import Figure
 from overnight.report.look_text import ordinal
+from overnight.report.paper.chosen import drawn_sentences, samples_json
 from overnight.report.paper.facts import MAX_TOKENS, Facts, counted, named
 from overnight.report.paper.what_was_run import n_crashed
 from overnight.report.statistics.estimate import Estimate
@@ -115,11 +116,11 @@ def _data(facts: Facts) -> Iterator[str]:
     part = f", the first {counts.total:,} of them" if counts.total < data.n_narratives else ""
     if part and facts.setting("run", "order") == "random":
         part = f", a random {counts.total:,} of them"
+    cases = f" of {counted(facts.evaluation.n_cases, 'case')}" if not facts.part else ""
     yield (
         f"The data file {facts.data_file} "
         f"({row['data_checksum']}) holds {counted(data.n_narratives, 'usable narrative')}{part}; "
-        f"the experiment covers {counted(counts.total, 'narrative')} of "
-        f"{counted(facts.evaluation.n_cases, 'case')}; {without}."
+        f"the experiment covers {counted(counts.total, 'narrative')}{cases}; {without}."
     )
 
 
@@ -186,11 +187,13 @@ def _labels(facts: Facts) -> Iterator[str]:
         return
     yes, no = scores.n_positive_manual, scores.n_negative_manual
     which = f" ({yes:,} yes, {no:,} no)" if yes is not None and no is not None else ""
+    design = _DESIGNS[facts.label_design]
+    how = "" if scores.labelled == scores.answered or facts.drawn.n_labelled else design
     yield (
         f"Answers ({facts.spec.primary}) were compared with labels where there were any: "
-        f"{scores.labelled:,} of {scores.answered:,} answered narratives{which}"
-        f"{_DESIGNS[facts.label_design] if scores.labelled < scores.answered else ''}."
+        f"{scores.labelled:,} of {scores.answered:,} answered narratives{which}{how}."
     )
+    yield from drawn_sentences(facts, design)
     if facts.part:
         yield f"Figures: {facts.part[0].lower()}{facts.part[1:]}"
     if facts.look is not None and facts.look.ordinal > 1:
@@ -293,5 +296,7 @@ def methods_json(facts: Facts) -> dict[str, object]:
         "n_calls_failed": facts.called("failed"),
         "n_calls_lost": facts.called("lost"),
         "n_configurations": facts.look.ordinal if facts.look else None,
+        "samples": samples_json(facts),
+        "n_labelled_otherwise": facts.drawn.n_other,
         "overnight_version": facts.versions,
     }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from overnight.report.evaluation_table import number
 from overnight.report.look_text import look_sentences
+from overnight.report.paper.chosen import choice_of_labels
 from overnight.report.paper.document import Block, Heading, Paragraph, Sentences
 from overnight.report.paper.facts import Facts, counted, named
 from overnight.report.paper.what_was_run import n_crashed
@@ -14,14 +15,6 @@ from overnight.report.statistics.estimate import Estimate
 
 _NO_ORDER = "in the order of the data file, which are no random sample of all"
 _AN_ORDER = "in random order, which are a sample of all"
-_DESIGNS = {
-    "unknown": "How they were chosen is not on record: the figures hold for all narratives only if "
-    "the labelled ones are a random sample of them.",
-    "random": "The experiment file says that they are a random sample: then the figures hold for "
-    "all narratives, within their intervals.",
-    "all": "The experiment file says that the data label all narratives: those without a label "
-    "that can be compared may differ.",
-}
 
 
 def what_it_supports(facts: Facts) -> Iterator[Block]:
@@ -84,21 +77,6 @@ def _no_labels(facts: Facts) -> str | None:
     return (
         "No answered narrative has a label to compare with: nothing here says how often the "
         "answers are right."
-    )
-
-
-def _choice_of_labels(facts: Facts) -> str | None:
-    scores = facts.labelled
-    if not scores.labelled:
-        return None
-    if scores.labelled == scores.answered:
-        return (
-            f"All {scores.answered:,} answered narratives have a label: the figures describe these "
-            "narratives, and others only so far as they are alike."
-        )
-    return (
-        f"{scores.labelled:,} of {scores.answered:,} answered narratives have a label that can be "
-        f"compared. {_DESIGNS[facts.label_design]}"
     )
 
 
@@ -301,7 +279,7 @@ _ABOUT: tuple[Callable[[Facts], str | None], ...] = (
     _part_of_the_data,
     _left_out,
     _no_labels,
-    _choice_of_labels,
+    choice_of_labels,
     _few_labels,
     _one_sided,
     _labels_are_no_truth,

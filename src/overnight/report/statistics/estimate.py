@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+_MOST = 1e12  # more narratives than there are: a variance that is none but for rounding
 Z95 = 1.959963984540054
 Method = Literal["wilson", "bootstrap by case", "linearised by case", "design", "none"]
 
@@ -85,7 +86,7 @@ def share_of_design(value: float, variance: float, n: int) -> Estimate:
     Wilson's interval for as many independent narratives as would vary as much (Korn and Graubard
     1998): more than `n` where a good part of a finite number was seen, or answers helped.
     """
-    if variance <= 0:
+    if variance <= value * (1 - value) / _MOST:
         return unmeasured(value, n)
     effective = value * (1 - value) / variance
     ends = wilson(value * effective, effective)

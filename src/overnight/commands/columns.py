@@ -1,0 +1,58 @@
+"""Kept columns by which narratives are told apart, as they are typed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from overnight.commands.results import Opened
+from overnight.config.document import did_you_mean
+from overnight.errors import UsageError
+from overnight.store.kept import values_of
+from overnight.store.parts import WHOLE, Part, covered_by, kept_column
+
+MOST_GROUPS = 20  # values of a column; beyond, the tables are too many to read
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """The values of a kept column, most narratives first; None: a blank one.
+
+    `n_more` values with few narratives are left out: `n_outside` of `n_narratives`.
+    """
+
+    column: str
+    values: Sequence[str | None]
+    n_more: int
+    n_outside: int
+    n_narratives: int
+
+
+def column_of(kept: Sequence[str], name: str) -> str:
+    """The kept column that is meant. Raises UsageError, naming what is near."""
+    column = kept_column(kept, name)
+    if column is None:
+        near = did_you_mean(name, kept).removesuffix("?")
+        raise UsageError(
+            f"{name!r} is not kept beside the narratives{near}. Columns to "
+            "keep stand in data.keep of the experiment file; overnight run CONFIG reads them "
+            "without a call"
+        )
+    return column
+
+
+def asked(it: Opened, part: Part = WHOLE) -> Part:
+    """Of a part, the narratives that the experiment covers."""
+    covers = covered_by(it.experiment)
+    return Part(f"{covers.sql} AND {part.sql}", {**covers.values, **part.values})
+
+
+def grouping(it: Opened, column: str, part: Part = WHOLE) -> Grouping:
+    """The most frequent values of a kept column among what is asked of a part."""
+    dataset = it.experiment.dataset_id
+    found = values_of(it.database, dataset, column, asked(it, part), most=MOST_GROUPS)
+    return Grouping(
+        column=column,
+        values=[one.value for one in found.values],
+        n_more=found.n_more,
+        n_outside=found.n_narratives - sum(one.n for one in found.values),
+        n_narratives=found.n_narratives,
+    )
