@@ -47,6 +47,19 @@ def drawn(overnight, study_without_labels):
     return study_without_labels
 
 
+@pytest.mark.parametrize("words", [("sample", "--n", 5), ("prevalence",)])
+def test_a_repetition_is_no_whole_to_draw_from_or_to_tell_the_share_of(
+    overnight, study_without_labels, words
+):
+    overnight("run", "study.yaml", "--repeat", 2, "--repeat-sample", 20)
+    again = study_without_labels.value(
+        "SELECT experiment_id FROM experiments WHERE repeat_of IS NOT NULL"
+    )
+    said = overnight(words[0], again, *words[1:])
+    assert said.code == 3
+    assert f"overnight {words[0]} {study_without_labels.id[:8]}" in said.err
+
+
 def rows_of(file) -> list[list]:
     if file.suffix == ".xlsx":
         return CalamineWorkbook.from_path(file).get_sheet_by_index(0).to_python()

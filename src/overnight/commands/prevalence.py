@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from overnight.commands.columns import Grouping, column_of, grouping
-from overnight.commands.results import Opened, opened
+from overnight.commands.results import Opened, opened, refuse_repetition
 from overnight.config.models import LabelsSection
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
@@ -56,6 +56,7 @@ def prevalence(
     column.
     """
     with opened(name, db) as it:
+        refuse_repetition(it.experiment, "prevalence")
         primary, value = _primary(it.spec.primary_field, of)
         part = develop_part(it.database, it.experiment)
         groups = None if by is None else grouping(it, column_of(it.kept, by))

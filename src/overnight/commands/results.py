@@ -14,7 +14,7 @@ from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Counts, Experiment
 from overnight.domain.narrative import LeftOut
 from overnight.domain.result import Result
-from overnight.errors import UsageError
+from overnight.errors import RefusedError, UsageError
 from overnight.report.columns import Beside
 from overnight.report.export import export as write_files
 from overnight.report.metrics import Metrics, measure
@@ -57,6 +57,15 @@ def opened(name: str, db: Path | str | None) -> Iterator[Opened]:
     with connected(db) as database:
         experiment = find_experiment(database, name)
         yield Opened(database, experiment, declared_answer(experiment.stored_config))
+
+
+def refuse_repetition(experiment: Experiment, verb: str) -> None:
+    """Refuse what can only be done with an experiment that asks for more than a sample."""
+    if experiment.repeat_of is not None:
+        raise RefusedError(
+            f"{experiment.experiment_id[:8]} is a repetition, and asks for a sample only: "
+            f"overnight {verb} {experiment.repeat_of[:8]}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

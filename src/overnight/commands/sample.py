@@ -13,6 +13,7 @@ from typing import Literal
 
 from overnight.app import connected, folder_of
 from overnight.commands.columns import column_of
+from overnight.commands.results import refuse_repetition
 from overnight.config import declared_answer
 from overnight.domain.answer import AnswerField, AnswerSpec
 from overnight.domain.experiment import Experiment
@@ -102,6 +103,7 @@ def sample(
         raise UsageError(f"--stratum {stratum} goes with --by stratum")
     with connected(db, writes=handler) as database:
         experiment = find_experiment(database, name)
+        refuse_repetition(experiment, "sample")
         spec = declared_answer(experiment.stored_config)
         primary = _primary(spec)
         _refuse_unless_complete(database, experiment)
