@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,10 @@ import pytest
 
 from overnight.commands.run import run
 from overnight.testing import ScriptedServer, scripted_server
+
+
+# A shell that starts the suite in the background has Ctrl-C ignored, in whatever it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

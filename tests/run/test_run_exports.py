@@ -127,6 +127,23 @@ def test_only_the_files_that_are_wanted(study, server, incremental, tables):
     assert {file.name for file in study.folder.glob("exports/*/*")} == names
 
 
+def test_it_does_not_grow_in_time_that_has_not_been_earned(study, monkeypatch):
+    """A fast server: what came in a second may take longer to write than a second allows."""
+    monkeypatch.setattr(exports, "_LOOK_EVERY", 0.01)
+    monkeypatch.setattr("overnight.domain.allowance.SHARE", 0.0)
+    seen = []
+
+    def script(call):
+        seen.append(len(lines(study)))
+        return keyword_script(call)
+
+    with scripted_server(script, delay=0.05) as server:
+        study.data(60).configure(server.url)
+        study.run()
+    assert set(seen) == {0}
+    assert in_file(study) == in_database(study)
+
+
 def test_what_it_takes_stays_under_a_hundredth_of_the_time(study, monkeypatch):
     monkeypatch.setattr(exports, "_LOOK_EVERY", 0.01)
     monkeypatch.setattr(exports, "_REFRESH_EVERY", 0.01)

@@ -76,8 +76,10 @@ class Exports:
     def _run(self) -> None:
         if self._session.counts.completed:  # a resume: what is there may be old
             self._timed("refresh", self._refresh)
+        elif self._grows:
+            self._timed("grow", self._grow)  # an empty file, which can be lengthened
         while not self._stopping.wait(_LOOK_EVERY):
-            if self._grows and self._may_take(self._costs["grow"]):
+            if self._grows and self._may_take(0.0):
                 self._timed("grow", self._grow)
             if self._refresh_is_due():
                 self._timed("refresh", self._refresh)
@@ -85,14 +87,22 @@ class Exports:
     def _refresh(self) -> None:
         """Every file, as the database is now."""
         if self._grows:
-            self._grow()
+            self._growing.update(self._go_on)
         if self._tables:
             self.files = self._write_tables(self._go_on)
             self._n_refreshed = self._growing.n_rows
         self._refreshed_at = time.monotonic()
 
     def _grow(self) -> None:
-        self._growing.update(self._go_on)
+        """Lengthen the file for as long as may be; what is left comes at another look."""
+        until = time.monotonic() + self._allowance.left(self._session.heartbeat.worked)
+
+        def go_on() -> None:
+            self._go_on()
+            if self._growing.is_ours and time.monotonic() > until:
+                raise _Stopped
+
+        self._growing.update(go_on)
 
     def _refresh_is_due(self) -> bool:
         """Only where there is something new, seen by the file that grows."""

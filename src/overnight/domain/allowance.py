@@ -17,7 +17,11 @@ class Allowance:
 
     def covers(self, cost: float, worked: float) -> bool:
         """Whether something may begin that takes about `cost` seconds, after so many of work."""
-        return self.spent + cost <= SHARE * (self.earned_before + worked)
+        return cost <= self.left(worked)
+
+    def left(self, worked: float) -> float:
+        """Seconds that may be spent now, after so many of work; negative where too many were."""
+        return SHARE * (self.earned_before + worked) - self.spent
 
     def pay(self, seconds: float) -> None:
         """So long it has taken."""
