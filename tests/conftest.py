@@ -15,7 +15,6 @@ import pytest
 from overnight.commands.run import run
 from overnight.testing import ScriptedServer, scripted_server
 
-
 # A shell that starts the suite in the background has Ctrl-C ignored, in whatever it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

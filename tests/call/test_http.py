@@ -39,7 +39,8 @@ class Server:
             pool.close()
         for writer in self.writers:
             writer.transport.abort()
-        await asyncio.sleep(0)
+        closed = (writer.wait_closed() for writer in self.writers)
+        await asyncio.gather(*closed, return_exceptions=True)
 
 
 Answers = Callable[[Server, asyncio.StreamWriter], Awaitable[None]]

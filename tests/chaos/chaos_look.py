@@ -109,6 +109,8 @@ def _read(reader: sqlite3.Connection, seen: Look) -> None:
     seen.n_sessions = rows("SELECT count(*) FROM run_sessions")[0][0]
     seen.problems = [row for row in rows("PRAGMA integrity_check") if row != ("ok",)]
     seen.problems += rows("PRAGMA foreign_key_check")
+    if seen.version == 1:
+        return
     tokens = "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0) FROM"
     if (told := rows(f"{tokens} run_sessions")) != (paid := rows(f"{tokens} attempts")):
         seen.problems.append(("tokens of sessions, of calls", *told, *paid))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from overnight.cli.live import Screen
-from overnight.cli.screen import console, show_json, table
+from overnight.cli.screen import console, show_json
 from overnight.commands.backup import Backup
 from overnight.commands.doctor import File, Finding, Report
 from overnight.commands.migrate import Migrated
@@ -99,12 +99,16 @@ def _show_finding(out: Screen, finding: Finding) -> None:
 
 
 def _show_files(out: Screen, files: Sequence[File]) -> None:
-    rows = [["bytes", "mode", "kind", "file", "holds"]]
+    rows = [["bytes", "mode", "kind", "holds", "file"]]
     for file in files:
         size = "not there" if file.n_bytes is None else f"{file.n_bytes:,}"
         mode = "" if file.mode is None else f"{file.mode:o}"
-        rows.append([size, mode, file.kind, str(file.path), file.holds])
-    out.print(table(rows, right=False))
+        rows.append([size, mode, file.kind, file.holds, str(file.path)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    for i, (*cells, path) in enumerate(rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        # a path is never broken: it may be copied
+        out.print(f"{line}  {path}", soft_wrap=True, style="bold" if i == 0 else "")
     out.print("What --out has put elsewhere is not known here.")
 
 
