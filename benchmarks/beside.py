@@ -22,7 +22,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight import __version__
+import overnight
 from throughput import HERE, model_server, on_core, write_study
 
 LATENCY_MS = 50.0
@@ -56,7 +56,7 @@ class Tool:
     @property
     def version(self) -> str:
         if self.script is None:
-            return f"overnight {__version__}"
+            return f"overnight {overnight.__version__}"
         return self.requirements.read_text().split()[0].replace("==", " ")
 
 
@@ -124,9 +124,14 @@ def used(command: list[str], folder: Path, environment: dict[str, str]) -> tuple
         )
         limit = threading.Timer(SECONDS, os.killpg, (process.pid, signal.SIGKILL))
         limit.start()
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        finally:
+            limit.cancel()
         wall = time.perf_counter() - started
-        limit.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode == -signal.SIGKILL:
             raise FailedError(f"did not end within {SECONDS} s")
@@ -144,6 +149,7 @@ def run(tool: Tool, python: Path, url: str, n: int, at_once: int) -> tuple[float
         environment = {**os.environ, **QUIET, "HOME": made}
         answers = folder / "answers.jsonl"
         if tool.script is None:
+            environment["PYTHONPATH"] = str(Path(overnight.__file__).parents[1])  # this very one
             command = [str(python), "-m", "overnight", "run", str(study)]
         else:
             environment.pop("PYTHONPATH", None)
