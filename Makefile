@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-warn-script-location
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test chaos lint format bench pin clean
+.PHONY: help demo install test chaos lint format bench bench-others pin clean
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: $(VENV)/model ## install, then run the main job on the shipped example (a few minutes)
 	@$(BIN)/overnight demo
@@ -37,6 +37,9 @@ bench: $(VENV)/dev ## measure overnight beside the least that it could cost, at 
 	@$(BIN)/python benchmarks/million.py
 	@$(BIN)/python benchmarks/concurrency.py
 
+bench-others: $(VENV)/dev ## measure overnight beside other tools (10 minutes; into .venv-others, once: 2 GB)
+	@$(BIN)/python benchmarks/beside.py
+
 PIN = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make pin" pyproject.toml requirements/build.in
 pin: ## write the requirements files anew (needs uv)
@@ -44,7 +47,7 @@ pin: ## write the requirements files anew (needs uv)
 	@$(PIN) --extra embedded --extra parquet requirements/dev.in -o requirements/dev.txt
 
 clean: ## remove what was installed and built
-	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache
+	@rm -rf $(VENV) .venv-others dist build .mypy_cache .ruff_cache
 
 # Each of these files says that a step of the installation is done; what it rests on is older.
 $(VENV)/python:
