@@ -18,7 +18,7 @@ install: $(VENV)/run ## install overnight into .venv (about 85 MB)
 	@echo "Installed. Try: $(BIN)/overnight --help"
 
 test: $(VENV)/dev $(VENV)/model ## install what the tests need, and run them
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 chaos: $(VENV)/dev ## kill the real command 300 times, check all after each (30 minutes; N=, SEED=)
 	@$(BIN)/python tests/chaos/chaos.py $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED)) \
