@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from overnight.cli.show_compare import _values
 from overnight.testing import Scripted
 
 
@@ -92,3 +93,9 @@ def test_a_share_needs_yes_and_no(overnight, done):
     said = overnight("prevalence", done.id, "--of", "fall")
     assert said.code == 2
     assert "--of" in said.err
+
+
+def test_long_settings_are_shown_where_they_differ():
+    first, second = _values(["Judge with care. " * 9 + "Yes.", "Judge with care. " * 9 + "No."])
+    assert (first[0], first[-5:], second[-4:]) == ("…", " Yes.", " No.")
+    assert _values(["short", 3, None]) == ["short", "3", "null"]

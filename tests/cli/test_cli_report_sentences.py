@@ -141,8 +141,11 @@ def test_a_test_part_is_not_shown_and_that_is_said(study, server):
     assert facts.labelled.n == sum(one.n for one in facts.outcomes) == 25
     assert sum(scores.n for scores in facts.groupings["Region"].values()) == 25
     text = "".join(html(report_of(facts)))
-    assert "Without the test part (Region: &lt;b&gt;south)" in text
-    assert "Figures: without the test part" in methods(facts)
+    assert text.count("Without the test part (Region: &lt;b&gt;south)") >= 2  # at the top, too
+    said = methods(facts)
+    assert "Figures: without the test part (Region: <b>south). " in said  # no command to type
+    assert "covers 30 narratives; " in said  # of how many cases was not counted
+    assert "of so many cases" not in text
 
 
 def test_rows_that_were_left_out_are_counted(study, server):

@@ -170,10 +170,14 @@ def test_types_that_are_one_in_lower_case_are_refused():
         (
             ["Case No: 1", "Narrative (free text)", "gold label"],
             {
-                "id": "ID_COLUMN",
+                "id": "Case No: 1",
                 "text": {"free": "Narrative (free text)"},
                 "label": {"free": "gold label"},
             },
+        ),
+        (
+            ["IncidentYear", "CaseNo", "Text"],
+            {"id": "CaseNo", "text": {"text": "Text"}},
         ),
         (["id", "yes"], {"id": "id", "text": {"text": "TEXT_COLUMN"}}),
         ([], {"id": "ID_COLUMN", "text": {"text": "TEXT_COLUMN"}}),

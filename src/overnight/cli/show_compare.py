@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from rich.console import Console
@@ -24,6 +25,7 @@ _INTERVALS = {
     True: "of what is drawn; of the naive share, narratives of one case counting together",
 }
 _LONGEST_VALUE = 60
+_SHOWN_BEFORE = 20  # characters that long values share, before the first that differs
 
 
 def show_comparison(found: Compared, *, as_json: bool) -> None:
@@ -39,7 +41,7 @@ def show_comparison(found: Compared, *, as_json: bool) -> None:
         return
     out = console()
     head = ["", *(_name(side) for side in found.sides)]
-    settings = [[name, *map(_value, values)] for name, values in found.differences.items()]
+    settings = [[name, *_values(values)] for name, values in found.differences.items()]
     if settings:
         show_section(out, "What they were told differently", [head, *settings])
     else:
@@ -70,9 +72,22 @@ def _name(side: Side) -> str:
     return f"{side.experiment.experiment_id[:8]} {side.experiment.name}"
 
 
-def _value(value: object) -> str:
+def _values(values: Sequence[object]) -> list[str]:
+    """Cells of one setting; long ones begin shortly before they first differ."""
+    lines = [_line(value) for value in values]
+    same = takewhile(lambda chars: len(set(chars)) == 1, zip(*lines, strict=False))
+    shared = len(list(same))
+    is_hidden = shared >= _LONGEST_VALUE // 2 and any(len(one) > _LONGEST_VALUE for one in lines)
+    begin = shared - _SHOWN_BEFORE if is_hidden else 0
+    return [_cut(("…" if begin else "") + one[begin:]) for one in lines]
+
+
+def _line(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    line = " ".join(text.split())
+    return " ".join(text.split())
+
+
+def _cut(line: str) -> str:
     return line if len(line) <= _LONGEST_VALUE else line[: _LONGEST_VALUE - 1] + "…"
 
 

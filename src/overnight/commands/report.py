@@ -13,7 +13,7 @@ from overnight.commands.evaluate import evaluate
 from overnight.commands.results import Opened, Wrong, opened, results
 from overnight.domain.result import Result
 from overnight.errors import UsageError
-from overnight.report.look_text import part_sentence
+from overnight.report.look_text import part_in_words
 from overnight.report.metrics import Scores, measure
 from overnight.report.paper.course import course
 from overnight.report.paper.facts import Facts
@@ -61,7 +61,7 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None) -> Facts:
             groups={column: _by(it, part, column) for column in it.kept},
             look=evaluated.looked.look,
             drawn=evaluated.drawn,
-            part=part_sentence(evaluated.part, evaluated.split),
+            part=part_in_words(evaluated.part, evaluated.split),
             outside=_outside(summary.row["api_url"], *(s.api_url for s in summary.sessions)),
             version=__version__,
             made_at=datetime.now(UTC),

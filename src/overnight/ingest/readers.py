@@ -65,6 +65,10 @@ class OpenFile:
         """Up to `size` bytes from the position `at`."""
         return os.pread(self._fd, size, at)
 
+    def read_into(self, buffer: memoryview, at: int) -> int:
+        """Fill `buffer` with the bytes from the position `at`; how many there were."""
+        return os.preadv(self._fd, [buffer], at)
+
     def size(self) -> int:
         """How many bytes there are now."""
         return os.fstat(self._fd).st_size
@@ -99,10 +103,9 @@ class _Bytes(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # BufferedReader hands in a memoryview
-        data = self._file.read(len(buffer), self._at)
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+        n = self._file.read_into(buffer, self._at)
+        self._at += n
+        return n
 
 
 def _open(path: Path) -> int:

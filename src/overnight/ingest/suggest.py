@@ -7,7 +7,18 @@ from collections.abc import Sequence
 
 _SHOWN = 30  # columns named in an error
 _LONGEST_NAME = 60  # what is longer is no column name; perhaps a narrative, where no header is
-_IDS = ("incidentid", "incidentnumber", "caseid", "casenumber", "recordid", "id", "uid", "key")
+_IDS = (
+    "incidentid",
+    "incidentnumber",
+    "caseid",
+    "casenumber",
+    "caseno",
+    "recordid",
+    "id",
+    "uid",
+    "key",
+)
+_NO_ID = re.compile(r"(year|date|month|day|time|type)$")  # what incidents share
 _TEXT = re.compile(r"narratives?|narr|texts?|description|summary|notes?|report")
 _LABEL = re.compile(r"manual|label|gold|flag|coded|truth")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -43,7 +54,7 @@ def _plain(name: str) -> str:
 
 
 def _likely_id(names: list[str]) -> str | None:
-    plain = {_plain(name): name for name in reversed(names)}
+    plain = {_plain(n): n for n in reversed(names) if not _NO_ID.search(_plain(n))}
     for cutoff in (1.0, 0.75):
         for word in _IDS:
             if close := difflib.get_close_matches(word, plain, n=1, cutoff=cutoff):

@@ -13,13 +13,20 @@ def ordinal(n: int) -> str:
     return f"{n:,}{ending}"
 
 
-def part_sentence(part: str, split: Split | None) -> str | None:
-    """Of which narratives the figures are, where not of all."""
+def part_in_words(part: str, split: Split | None) -> str | None:
+    """Of which narratives the figures are, where not of all: a sentence for readers."""
     if split is None:
         return None
-    if part == "test":
-        return f"The test part alone ({split})."
-    return f"Without the test part ({split}); metrics --final shows it, once, at the end."
+    which = "The test part alone" if part == "test" else "Without the test part"
+    return f"{which} ({split})."
+
+
+def part_sentence(part: str, split: Split | None) -> str | None:
+    """The same for whoever types the commands: how to see the rest."""
+    said = part_in_words(part, split)
+    if said is None or part == "test":
+        return said
+    return f"{said[:-1]}; metrics --final shows it, once, at the end."
 
 
 def labels_sentence(split: Split | None, *, drawn: bool) -> str | None:

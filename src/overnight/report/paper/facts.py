@@ -65,6 +65,12 @@ class Facts:
         return self.status.view.counts
 
     @property
+    def n_cases(self) -> int | None:
+        """Cases of all its narratives; None while only some of them have been looked at."""
+        is_whole = self.part is None and not self.counts.remaining
+        return self.evaluation.n_cases if is_whole else None
+
+    @property
     def sessions(self) -> Sequence[SessionRow]:
         """The oldest first."""
         return self.status.view.summary.sessions

@@ -116,7 +116,7 @@ def _data(facts: Facts) -> Iterator[str]:
     part = f", the first {counts.total:,} of them" if counts.total < data.n_narratives else ""
     if part and facts.setting("run", "order") == "random":
         part = f", a random {counts.total:,} of them"
-    cases = f" of {counted(facts.evaluation.n_cases, 'case')}" if not facts.part else ""
+    cases = "" if facts.n_cases is None else f" of {counted(facts.n_cases, 'case')}"
     yield (
         f"The data file {facts.data_file} "
         f"({row['data_checksum']}) holds {counted(data.n_narratives, 'usable narrative')}{part}; "

@@ -58,7 +58,8 @@ def _in_short(facts: Facts) -> Iterator[Block]:
     said = "; ".join(f"{figure_title(name)} {shown(one)}" for name, one in found.items())
     yield Paragraph(
         f"Against the labels of {counted(group.measured, 'narrative')}, with 95 % intervals: "
-        f"{said}. What these figures support, and what not, is said below."
+        f"{said}. {facts.part + ' ' if facts.part else ''}"
+        "What these figures support, and what not, is said below."
     )
 
 
