@@ -155,10 +155,12 @@ def _known(connection: Connection, dataset_id: int, rows: Sequence[Written]) -> 
 
 def _spellings(row: Written) -> Iterator[Key]:
     """An id as it is written, then as it was before programs of spreadsheets got at it."""
-    name = row.incident_id
-    yield name, row.narrative_type
-    if name.startswith("'"):  # guards a text of a csv that would be a formula
-        yield name[1:], row.narrative_type
+    name, kind = row.incident_id, row.narrative_type
+    yield name, kind
+    if name.startswith("'") or kind.startswith("'"):  # guards a text that would be a formula
+        yield name.removeprefix("'"), kind
+        yield name, kind.removeprefix("'")
+        yield name.removeprefix("'"), kind.removeprefix("'")
     if name.endswith(".0") and name[:-2].isdecimal():
         yield name[:-2], row.narrative_type
 
