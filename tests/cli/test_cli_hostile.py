@@ -70,3 +70,31 @@ def test_labels_of_guarded_ids_and_types_are_found(overnight, study, server, mon
         csv.writer(file).writerows([head, *rows])
     said = overnight("label", study.value("SELECT experiment_id FROM experiments"), "filled.csv")
     assert (said.code, study.value("SELECT count(*) FROM human_labels")) == (0, 4), said.err
+
+
+BYTES = "x\udcff"  # how Python reads an argument that is no UTF-8
+
+
+def test_an_id_that_is_no_utf_8_is_unknown(overnight, done):
+    for words in (["show", BYTES], ["compare", done.id, BYTES], ["purge", BYTES, "--yes"]):
+        said = overnight(*words)
+        assert (said.code, "no experiment has the id" in said.err) == (3, True)
+
+
+def test_an_empty_id_means_no_experiment(overnight, done):
+    for words in (["purge", "", "--yes"], ["cancel", ""], ["metrics", ""]):
+        said = overnight(*words)
+        assert (said.code, "the id is empty" in said.err) == (3, True)
+    assert done.value("SELECT count(*) FROM results") == 30
+
+
+def test_names_that_are_no_utf_8_are_put_on_record(overnight, done):
+    sheet = done.folder / f"{BYTES}.csv"
+    sheet.write_text("incident_id,narrative_type,label\n000001,cme,yes\n")
+    said = overnight("label", done.id, sheet, "--by", BYTES, "--replace")
+    assert said.code == 0, said.err
+    assert done.query("SELECT labelled_by, source_file FROM human_labels") == [("x?", "x?.csv")]
+    other = done.folder / f"{BYTES}.yaml"
+    other.write_text(done.config.read_text())
+    assert overnight("run", other, "--new").code == 0
+    assert overnight("run", other).code == 0
