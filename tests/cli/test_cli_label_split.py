@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from overnight.domain.split import is_drawn
+
 N = 120  # narratives; every other one has a label of the data file
 
 
@@ -145,3 +147,15 @@ def test_a_sample_of_the_first_in_another_order_does_not_speak_for_an_experiment
     assert by_file["samples"][0]["problem"] == (
         "it was drawn from the first 40 narratives only of another order"
     )
+
+
+def test_a_corrected_label_makes_no_second_look_the_first(overnight, done):
+    done.configure(done.url, data={"file": "narratives.csv", "split": {"test": 0.5}})
+    assert overnight("run", "study.yaml").code == 0
+    assert "The first look at the test part" in overnight("metrics", "--final").out
+    test_case = next(i for i in range(30) if is_drawn(f"{i:06d}", 0, 0.5))
+    kind, other = "cme" if test_case % 2 else "le", "no" if test_case % 7 == 0 else "yes"
+    sheet = done.folder / "corrected.csv"
+    sheet.write_text(f"incident_id,narrative_type,label\n{test_case:06d},{kind},{other}\n")
+    assert overnight("label", done.id, sheet, "--replace").code == 0
+    assert "NO LONGER A FIRST LOOK" in overnight("metrics", "--final").out
