@@ -368,3 +368,13 @@ def test_a_certificate_is_checked_and_a_trusted_one_is_used_for_all_calls(certif
             assert server.n_connections == before + 1
 
     asyncio.run(run())
+
+
+def test_a_server_that_switches_to_another_protocol_broke_the_connection(caplog):
+    switch = (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"
+        b"\x00\x00\x00\x04"
+    )
+    with pytest.raises(BrokenError):
+        post(switch)
+    assert not caplog.records  # asyncio would show a traceback

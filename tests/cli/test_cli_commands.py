@@ -1,5 +1,6 @@
 """What is typed and how it ends: exit codes, JSON, messages, the database that is meant."""
 
+import contextlib
 import json
 import os
 import re
@@ -272,7 +273,12 @@ def test_a_beginning_is_enough_while_it_is_unique(overnight, done):
     assert overnight("status", done.id).code == 0
     assert overnight("status", "latest").code == 0
     assert overnight("run", "study.yaml", "--new").code == 0
-    said = overnight("status", "")
+    alike = done.id[:6] + "0" * 30
+    with contextlib.closing(sqlite3.connect(done.database)) as connection, connection:
+        connection.execute(
+            "UPDATE experiments SET experiment_id = ? WHERE experiment_id <> ?", (alike, done.id)
+        )
+    said = overnight("status", done.id[:6])
     assert said.code == 3
     assert "is the beginning of several ids" in one_sentence(said.err)
 

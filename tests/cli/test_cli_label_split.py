@@ -6,6 +6,7 @@ import json
 import pytest
 
 from overnight.commands.report import facts_of
+from overnight.domain.split import is_drawn
 from overnight.report.paper.methods import methods
 from overnight.report.paper.what_it_supports import said as what_it_supports
 
@@ -298,3 +299,15 @@ def test_a_report_tells_drawn_labels_from_those_of_the_file(overnight, study_wit
     )
     paragraph = as_json(overnight("methods", "--json"))["paragraph"]
     assert f"{N // 4} others have labels; how these were chosen is not on record" in paragraph
+
+
+def test_a_corrected_label_makes_no_second_look_the_first(overnight, done):
+    done.configure(done.url, data={"file": "narratives.csv", "split": {"test": 0.5}})
+    assert overnight("run", "study.yaml").code == 0
+    assert "The first look at the test part" in overnight("metrics", "--final").out
+    test_case = next(i for i in range(30) if is_drawn(f"{i:06d}", 0, 0.5))
+    kind, other = "cme" if test_case % 2 else "le", "no" if test_case % 7 == 0 else "yes"
+    sheet = done.folder / "corrected.csv"
+    sheet.write_text(f"incident_id,narrative_type,label\n{test_case:06d},{kind},{other}\n")
+    assert overnight("label", done.id, sheet, "--replace").code == 0
+    assert "NO LONGER A FIRST LOOK" in overnight("metrics", "--final").out

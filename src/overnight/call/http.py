@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from overnight._version import __version__
 
@@ -229,7 +229,7 @@ class _Connection(asyncio.Protocol):
             self._size += len(data)
         try:
             self._parser.feed_data(data)
-        except HttpParserError as error:
+        except (HttpParserError, HttpParserUpgrade) as error:  # another protocol: nobody asked
             self._break(error)
         if self._in_head and self._size > _LARGEST_HEAD:
             self._break(None)

@@ -3,13 +3,15 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.segment import Segment
 
+from overnight.cli.shown import shown
 from overnight.events import (
     Committed,
     Draining,
@@ -40,7 +42,14 @@ _BACKLOG = 100  # events that wait to be shown, from which on progress is not wo
 
 
 class Screen(Console):
-    """A console that leaves it to the caller what a broken pipe means."""
+    """A console that shows texts as texts, and leaves it to the caller what a broken pipe means."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Leave out what a terminal would obey, unless it is the console's own."""
+        for one in super().render(renderable, options):
+            yield one if one.control else Segment(shown(one.text), one.style)
 
     def on_broken_pipe(self) -> None:
         """Raise; the library would end the process."""
@@ -188,7 +197,7 @@ class _Lines:
             self._write(line)
 
     def _write(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - the command line
+        print(shown(line), file=sys.stderr, flush=True)  # noqa: T201 - the command line
 
     def close(self) -> None:
         pass

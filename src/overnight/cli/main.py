@@ -10,6 +10,7 @@ import typer
 
 from overnight._version import __version__
 from overnight.cli.options import app
+from overnight.cli.shown import shown
 from overnight.errors import OvernightError
 
 # Each adds its commands; the order is that of the help.
@@ -59,4 +60,4 @@ def _let_go_of_pipes() -> None:
 
 def _say(message: str) -> None:
     with contextlib.suppress(OSError):
-        print(message, file=sys.stderr)  # noqa: T201 - the command line speaks here
+        print(shown(message), file=sys.stderr)  # noqa: T201 - the command line speaks here

@@ -42,10 +42,11 @@ def report(
 def methods(name: Name = "latest", *, db: Db = None, json_: Json = False) -> None:
     """The paragraph for the methods section of a paper: facts on record, nothing else."""
     from overnight.cli.screen import show_json
+    from overnight.cli.shown import shown
     from overnight.commands.report import methods as command
 
     paragraph, facts = command(name, db=db)
     if json_:
         show_json(facts)
     else:
-        print(paragraph)  # noqa: T201 - to be copied: no line of it is wrapped
+        print(shown(paragraph))  # noqa: T201 - to be copied: no line of it is wrapped

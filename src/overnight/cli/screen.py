@@ -15,6 +15,7 @@ from rich.text import Text
 
 from overnight.app import find_database
 from overnight.cli.live import Screen
+from overnight.cli.shown import shown_json
 from overnight.commands.stint import RunResult
 from overnight.report.metrics import Metrics
 from overnight.report.table import metrics_table
@@ -53,16 +54,20 @@ def table(rows: Sequence[Sequence[str | Text]], *, right: bool = True) -> Table:
 
 def show_json(value: object) -> None:
     """One JSON document."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=_as_json))  # noqa: T201
+    print(_document(value, indent=2))  # noqa: T201
 
 
 def stream_json(values: Iterable[object]) -> None:
     """A JSON array, an element a line: a million results need no memory."""
     before = "[\n"
     for value in values:
-        print(before + json.dumps(value, ensure_ascii=False, default=_as_json), end="")  # noqa: T201
+        print(before + _document(value), end="")  # noqa: T201
         before = ",\n"
     print("\n]" if before == ",\n" else "[]")  # noqa: T201
+
+
+def _document(value: object, indent: int | None = None) -> str:
+    return shown_json(json.dumps(value, ensure_ascii=False, indent=indent, default=_as_json))
 
 
 def _as_json(value: object) -> object:

@@ -133,7 +133,7 @@ def look_json(looked: Looked) -> dict[str, Any] | None:
         return {"uncounted": looked.uncounted}
     if looked.look is None:
         return None
-    first = looked.is_new and looked.look.ordinal == 1
+    first = looked.is_new and looked.look.is_first
     return {**dataclasses.asdict(looked.look), "is_first_look": first}
 
 

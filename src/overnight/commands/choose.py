@@ -27,6 +27,7 @@ from overnight.store.experiments import (
     namesakes,
     same_work,
 )
+from overnight.store.texts import storable_text
 from overnight.store.times import as_text
 
 _LIMIT = "run.max_narratives"
@@ -107,7 +108,7 @@ def _existing(
 
 
 def _file(config: Config) -> str | None:
-    return str(config.file.resolve()) if config.file else None
+    return storable_text(str(config.file.resolve())) if config.file else None
 
 
 def _covers(other: Experiment, config: Config, dataset: Dataset) -> bool:
@@ -231,7 +232,7 @@ def columns_of(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]
         "data_checksum": dataset.checksum,
         "max_narratives": limit,
         "config_json": config.stored_json,
-        "config_file": str(config.file.resolve()) if config.file else None,
+        "config_file": _file(config),
         "binding_sha256": binding,
         "configuration_sha256": configuration_digest(values),
         "run_order": values.run.order,

@@ -29,6 +29,7 @@ from overnight.store.labels import (
     labels_on_record,
 )
 from overnight.store.samples import labelled_members
+from overnight.store.texts import storable_text
 
 _NAMED = 20  # rows that are listed at the most
 _LONGEST = 40  # characters of a label; what is longer may be a narrative, and is not repeated
@@ -79,7 +80,7 @@ def label(
     Raises DataError naming the rows that cannot be recorded, unless they are to be skipped, and
     RefusedError where other labels are on record, unless these are to be replaced.
     """
-    by = (by or "").strip() or _user()
+    by = storable_text((by or "").strip() or _user())
     rows = read_labels(file)
     with connected(db, writes=handler) as database:
         experiment = find_experiment(database, name)
@@ -104,7 +105,7 @@ def label(
                 experiment.dataset_id,
                 labels,
                 by=by,
-                source_file=file.name,
+                source_file=storable_text(file.name),
                 now=time.time(),
             )
         return Labelled(
@@ -155,10 +156,12 @@ def _known(connection: Connection, dataset_id: int, rows: Sequence[Written]) -> 
 
 def _spellings(row: Written) -> Iterator[Key]:
     """An id as it is written, then as it was before programs of spreadsheets got at it."""
-    name = row.incident_id
-    yield name, row.narrative_type
-    if name.startswith("'"):  # guards a text of a csv that would be a formula
-        yield name[1:], row.narrative_type
+    name, kind = row.incident_id, row.narrative_type
+    yield name, kind
+    if name.startswith("'") or kind.startswith("'"):  # guards a text that would be a formula
+        yield name.removeprefix("'"), kind
+        yield name, kind.removeprefix("'")
+        yield name.removeprefix("'"), kind.removeprefix("'")
     if name.endswith(".0") and name[:-2].isdecimal():
         yield name[:-2], row.narrative_type
 

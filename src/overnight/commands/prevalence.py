@@ -87,17 +87,19 @@ def prevalence(
 
 def _samples(it: Opened) -> Samples | None:
     """What was drawn for people to label; None where nothing was."""
-    dataset = it.experiment.dataset_id
+    experiment, dataset = it.experiment, it.experiment.dataset_id
     found = samples_of(it.database, dataset)
     if not found:
         return None
+    size = get_dataset(it.database, dataset).n_narratives
     return Samples(
         found,
         members_of(it.database, dataset),
         first_labels(it.database, dataset),
-        n_total=it.experiment.n_total,
-        order=it.experiment.order,
-        size=get_dataset(it.database, dataset).n_narratives,
+        # A repetition asks a sample of another one, whose narratives may be anywhere.
+        n_total=experiment.n_total if experiment.repeat_of is None else size,
+        order=experiment.order,
+        size=size,
     )
 
 

@@ -67,7 +67,7 @@ def look_sentences(look: Look | None) -> Iterator[str]:
 
 def first_look_sentence(look: Look, *, is_new: bool) -> str:
     """Whether this is the first look at the test part; else when that was, and whose."""
-    if is_new and look.ordinal == 1:
+    if is_new and look.is_first:
         return f"The first look at the test part ({look.n_labels:,} labels); it is on record now."
     return (
         f"NO LONGER A FIRST LOOK: the test part was first looked at on "

@@ -13,7 +13,7 @@ from overnight.errors import RefusedError, UnknownExperiment
 from overnight.store.database import Database
 from overnight.store.datasets import refuse_unless_loaded
 from overnight.store.hot import Executes
-from overnight.store.texts import storable
+from overnight.store.texts import storable, storable_text
 from overnight.store.times import as_text, from_text
 
 _N_NARRATIVES = "(SELECT n_narratives FROM datasets d WHERE d.dataset_id = experiments.dataset_id)"
@@ -72,6 +72,9 @@ def find_experiment(database: Database, name: str) -> Experiment:
 
     The latest is the newest that repeats no other. Raises UnknownExperiment, naming what is near.
     """
+    name = storable_text(name)
+    if not name:  # the beginning of every id, as an unset variable of a script is
+        raise UnknownExperiment("the id is empty; overnight list shows them all")
     with database.read() as connection:
         if name == "latest":
             where, values = "repeat_of IS NULL", {}

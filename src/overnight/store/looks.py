@@ -40,10 +40,13 @@ _FIND = """
             AND l.labels_sha256 <> own.labels_sha256
             AND CASE WHEN own.part = 'test' THEN l.look_id < f.look_id
                 ELSE l.look_id < own.look_id
-                     AND l.configuration_sha256 <> own.configuration_sha256 END)
+                     AND l.configuration_sha256 <> own.configuration_sha256 END),
+           f.look_id = own.look_id
     FROM looks own JOIN looks f ON f.look_id =
-        (SELECT min(l.look_id) FROM looks l WHERE l.labels_sha256 = own.labels_sha256
-         AND l.part = own.part)
+        (SELECT min(l.look_id) FROM looks l WHERE l.part = own.part
+         AND (l.labels_sha256 = own.labels_sha256
+              OR own.part = 'test' AND l.data_checksum = own.data_checksum
+                 AND l.split_json IS :split))
     WHERE own.labels_sha256 = :labels AND own.part = :part
       AND own.configuration_sha256 = :configuration"""
 
@@ -66,6 +69,7 @@ class Look:
     very first is told by `first_at`, `first_by` and `first_experiment`, this configuration's own
     by `at` and `by`. `seen_before` counts those measured earlier on labels of the same file that
     were set apart otherwise, or not at all: of a test part all of them, else the others.
+    `is_first`: nobody looked before; of a test part, also where some labels of it were others then.
     """
 
     ordinal: int
@@ -77,6 +81,7 @@ class Look:
     first_by: str
     first_experiment: str
     seen_before: int = 0
+    is_first: bool = True
 
 
 def labels_of(database: Database, dataset_id: int, part: Part) -> Labels:
@@ -129,7 +134,7 @@ def find_look(database: Database, experiment: Experiment, labels: Labels) -> Loo
         row = connection.execute(text(_FIND), values).one_or_none()
     if row is None:
         return None
-    at, by, first_at, first_by, first_experiment, ordinal, seen = row
+    at, by, first_at, first_by, first_experiment, ordinal, seen, is_first = row
     return Look(
         ordinal=int(ordinal),
         n_labels=labels.n,
@@ -140,6 +145,7 @@ def find_look(database: Database, experiment: Experiment, labels: Labels) -> Loo
         first_by=first_by,
         first_experiment=first_experiment,
         seen_before=int(seen),
+        is_first=bool(is_first),
     )
 
 
