@@ -47,7 +47,9 @@ def drawn(overnight, study_without_labels):
     return study_without_labels
 
 
-@pytest.mark.parametrize("words", [("sample", "--n", 5), ("prevalence",)])
+@pytest.mark.parametrize(
+    "words", [("sample", "--n", 5), ("prevalence",), ("prevalence", "--labels", "drawn")]
+)
 def test_a_repetition_is_no_whole_to_draw_from_or_to_tell_the_share_of(
     overnight, study_without_labels, words
 ):
@@ -55,8 +57,10 @@ def test_a_repetition_is_no_whole_to_draw_from_or_to_tell_the_share_of(
     again = study_without_labels.value(
         "SELECT experiment_id FROM experiments WHERE repeat_of IS NOT NULL"
     )
+    n_samples = study_without_labels.value("SELECT count(*) FROM samples")
     said = overnight(words[0], again, *words[1:])
     assert said.code == 3
+    assert study_without_labels.value("SELECT count(*) FROM samples") == n_samples
     assert f"overnight {words[0]} {study_without_labels.id[:8]}" in said.err
 
 
@@ -504,28 +508,3 @@ def test_metrics_say_that_labels_were_drawn_unequally(overnight, study_without_l
     file = save(study_without_labels.folder / "done.csv", fill(study_without_labels.folder))
     overnight("label", study_without_labels.id, file)
     assert "12 were drawn with unequal probabilities" in overnight("metrics").out
-
-
-def test_a_repetition_is_no_frame_to_draw_from(overnight, study_without_labels):
-    study = study_without_labels
-    assert overnight("run", "study.yaml", "--repeat", 2, "--repeat-sample", 20).code == 0
-    repetition = study.value("SELECT experiment_id FROM experiments WHERE repeat_no = 2")
-    said = overnight("sample", repetition, "--n", 5)
-    assert said.code == 3
-    assert f"overnight sample {study.id[:8]}" in said.err
-    assert study.value("SELECT count(*) FROM samples") == 0
-
-
-def test_a_sample_of_a_pilot_does_not_speak_for_a_repetition_of_the_grown_one(
-    overnight, study_without_labels
-):
-    study = study_without_labels
-    assert overnight("run", "study.yaml", "--new", "--max-narratives", 20).code == 0
-    pilot = study.value("SELECT experiment_id FROM experiments WHERE max_narratives = 20")
-    assert overnight("sample", pilot, "--n", 15, "--out", "pilot.csv").code == 0
-    filled = save(study.folder / "filled.csv", fill(study.folder, source="pilot.csv"))
-    assert overnight("label", pilot, filled).code == 0
-    assert overnight("run", "study.yaml", "--repeat", 2, "--repeat-sample", 20).code == 0
-    repetition = study.value("SELECT experiment_id FROM experiments WHERE repeat_no = 2")
-    said = overnight("prevalence", repetition, "--labels", "drawn")
-    assert "drawn from the first 20 narratives only" in said.out + said.err

@@ -91,15 +91,13 @@ def _samples(it: Opened) -> Samples | None:
     found = samples_of(it.database, dataset)
     if not found:
         return None
-    size = get_dataset(it.database, dataset).n_narratives
     return Samples(
         found,
         members_of(it.database, dataset),
         first_labels(it.database, dataset),
-        # A repetition asks a sample of another one, whose narratives may be anywhere.
-        n_total=experiment.n_total if experiment.repeat_of is None else size,
+        n_total=experiment.n_total,
         order=experiment.order,
-        size=size,
+        size=get_dataset(it.database, dataset).n_narratives,
     )
 
 

@@ -140,12 +140,6 @@ def _primary(spec: AnswerSpec) -> AnswerField:
 
 
 def _refuse_unless_complete(database: Database, experiment: Experiment) -> None:
-    if experiment.repeat_of is not None:  # it covers no first so many, which a draw must be from
-        short = experiment.repeat_of[:8]
-        raise RefusedError(
-            f"{experiment.experiment_id[:8]} asks a sample of {short} again; draw from all of it: "
-            f"overnight sample {short}"
-        )
     remaining = counts(database, experiment).remaining
     if remaining:
         short = experiment.experiment_id[:8]
