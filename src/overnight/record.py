@@ -187,7 +187,7 @@ class Recorder:
         except SupersededError as error:  # another session asks for these narratives again
             self._tell("on_failure", error)
             self._await_the_last(group)
-        except BaseException as error:
+        except BaseException as error:  # whatever it is: what has been paid for is rescued
             self._tell("on_failure", error)
             self._rescue(self._await_the_last(group))
             if not isinstance(error, OvernightError):

@@ -7,7 +7,7 @@ from overnight.commands.results import Opened
 from overnight.config.document import did_you_mean
 from overnight.errors import UsageError
 from overnight.store.kept import values_of
-from overnight.store.parts import WHOLE, Part, covered_by, kept_column
+from overnight.store.parts import WHOLE, Part, asked, kept_column
 
 MOST_GROUPS = 20  # values of a column; beyond, the tables are too many to read
 
@@ -39,16 +39,10 @@ def column_of(kept: Sequence[str], name: str) -> str:
     return column
 
 
-def asked(it: Opened, part: Part = WHOLE) -> Part:
-    """Of a part, the narratives that the experiment covers."""
-    covers = covered_by(it.experiment)
-    return Part(f"{covers.sql} AND {part.sql}", {**covers.values, **part.values})
-
-
 def grouping(it: Opened, column: str, part: Part = WHOLE) -> Grouping:
     """The most frequent values of a kept column among what is asked of a part."""
     dataset = it.experiment.dataset_id
-    found = values_of(it.database, dataset, column, asked(it, part), most=MOST_GROUPS)
+    found = values_of(it.database, dataset, column, asked(it.experiment, part), most=MOST_GROUPS)
     return Grouping(
         column=column,
         values=[one.value for one in found.values],

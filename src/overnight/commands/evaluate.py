@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from overnight.commands.columns import Grouping, asked, column_of, grouping
+from overnight.commands.columns import Grouping, column_of, grouping
 from overnight.commands.looks import Looked, look_at
 from overnight.commands.results import Opened, opened
 from overnight.commands.retest import retest_of
@@ -19,7 +19,7 @@ from overnight.report.repeats import Retest
 from overnight.report.tally import tallies, tally
 from overnight.store.experiments import counts
 from overnight.store.kept import label_counts_by
-from overnight.store.parts import Part, develop_part, test_part
+from overnight.store.parts import Part, asked, develop_part, test_part
 from overnight.store.results import iterate_judgements, label_counts
 from overnight.store.samples import DrawnLabels, drawn_labels
 
@@ -82,7 +82,7 @@ def evaluate(
             counts=counts(it.database, it.experiment),
             metrics=measure(counted, it.spec),
             evaluation=figures_of(seen),
-            drawn=drawn_labels(it.database, it.experiment.dataset_id, asked(it, part)),
+            drawn=drawn_labels(it.database, it.experiment.dataset_id, asked(it.experiment, part)),
             part=part.name,
             split=part.split,
             by=None if column is None else _breakdown(it, part, column),

@@ -58,7 +58,7 @@ def _load(database: Database, source: Source, file: str, mapping_json: str) -> D
     )
     try:
         _copy(database, dataset_id, source.narratives(), file)
-    except BaseException:
+    except BaseException:  # also Ctrl-C: half a file is no dataset
         drop_dataset(database, dataset_id)
         raise
     return finish_dataset(database, dataset_id, source.odd_labels, time.time(), source.kept)

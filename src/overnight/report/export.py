@@ -96,7 +96,7 @@ class _File:
         self._file = stage.create(self.name)
         try:
             self._writer: Writer | None = _writer(kind, self._file, columns, stage)
-        except BaseException:
+        except BaseException:  # whatever it is: nobody else knows of the open file
             self._file.close()
             raise
 

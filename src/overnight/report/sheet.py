@@ -56,7 +56,7 @@ def write_sheet(
                     writer.write(_record(row, primary, with_answers=with_answers))
                 if isinstance(writer, XlsxWriter):
                     writer.offer(LABEL, allowed(primary))
-            except BaseException:
+            except BaseException:  # whatever it is: the writer has a file of its own to let go
                 writer.abandon()
                 raise
             writer.close()

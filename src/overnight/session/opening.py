@@ -79,7 +79,7 @@ def begin(
         kind = "start" if is_start else how.kind
         columns = _session_columns(experiment, how.config, concurrency, kind, began=began)
         return _open(database, experiment, how, columns, data)
-    except BaseException:
+    except BaseException:  # whatever it is: without a session the lock must go
         lock.release(database.path, key)
         raise
 

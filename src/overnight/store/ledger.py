@@ -31,7 +31,7 @@ _CLOSING = (
     "completion_tokens",
     "attempt_id",
 )
-_RESULT = (
+RESULT_COLUMNS = (
     "experiment_key",
     "narrative_id",
     "primary_value",
@@ -54,10 +54,8 @@ _RESULT = (
     "completion_tokens",
 )
 _REPLACED = ", ".join(
-    f"{name} = excluded.{name}" for name in _RESULT[2:] if name != "first_error_message"
+    f"{name} = excluded.{name}" for name in RESULT_COLUMNS[2:] if name != "first_error_message"
 )
-
-
 _MOST_TOKENS = 10**9  # of one call; no sum of such numbers is too large for a column
 
 
@@ -113,7 +111,7 @@ def close_attempts(
         connection.exec_driver_sql(_close(columns), closing)
     rows = [_storable(_result(a, experiment_key, spec)) for a in ended if a.final]
     if rows:
-        columns, rows = filled(_RESULT, rows)
+        columns, rows = filled(RESULT_COLUMNS, rows)
         connection.exec_driver_sql(_put_result(columns), rows)
 
 

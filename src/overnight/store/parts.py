@@ -70,6 +70,12 @@ def covered_by(experiment: Experiment) -> Part:
     return covered(experiment.order, experiment.n_total)
 
 
+def asked(experiment: Experiment, part: Part = WHOLE) -> Part:
+    """Of a part, the narratives that an experiment asks."""
+    covers = covered_by(experiment)
+    return Part(f"{covers.sql} AND {part.sql}", {**covers.values, **part.values})
+
+
 def develop_part(database: Database, experiment: Experiment) -> Part:
     """What figures may be shown of at any time: all, or what is not set apart.
 

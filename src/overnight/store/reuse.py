@@ -11,6 +11,7 @@ from overnight.domain.experiment import Experiment
 from overnight.store.database import Database, Writer
 from overnight.store.experiments import fix_peer
 from overnight.store.hot import HotConnection
+from overnight.store.ledger import RESULT_COLUMNS
 from overnight.store.parts import covered_by
 from overnight.store.sessions import SignOfLife, fence
 from overnight.store.times import as_text
@@ -18,23 +19,16 @@ from overnight.store.times import as_text
 _CHUNK = 5000  # narratives in one transaction
 _PATIENCE = 30.0  # seconds that one waits for a locked database
 
-# Whatever a result says, except of its errors (there are none) and of the calls made for it.
-_SAME = (
-    "primary_value",
-    "detected",
-    "confidence",
-    "indicators",
-    "rationale",
-    "reasoning_steps",
-    "output_json",
-    "repaired",
-    "raw_response",
-    "response_sec",
-    "processed_at",
-    "last_attempt_at",
-    "prompt_tokens",
-    "completion_tokens",
-)
+# Whatever a result says, except whose it is, of its errors (there are none) and of its calls.
+_OTHER = {
+    "experiment_key",
+    "narrative_id",
+    "error_category",
+    "error_message",
+    "first_error_message",
+    "attempt_count",
+}
+_SAME = tuple(name for name in RESULT_COLUMNS if name not in _OTHER)
 _INSERT = f"""
     INSERT INTO results (experiment_key, narrative_id, attempt_count, copied, {", ".join(_SAME)})
     SELECT :experiment, n.narrative_id, 0, 1, {", ".join(f"r.{name}" for name in _SAME)}
