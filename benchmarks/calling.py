@@ -14,6 +14,7 @@ import time
 
 from overnight import work
 from overnight.cli.main import main
+from overnight.stop import StopRequest
 
 _work = work.work
 
@@ -34,7 +35,7 @@ def by_thread() -> dict[str, float]:
         return {}
 
 
-async def measured(parts: work.Parts, stop: work.StopRequest) -> work.Ending:
+async def measured(parts: work.Parts, stop: StopRequest) -> work.Ending:
     finish, threads = parts.recorder.finish, {}
 
     async def look_first() -> None:

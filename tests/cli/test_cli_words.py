@@ -14,9 +14,9 @@ from overnight.domain.experiment import Counts, Event
 from overnight.errors import RefusedError
 from overnight.events import Progressed, SessionEnded, Waiting
 from overnight.session import Ending
+from overnight.stop import StopRequest
 from overnight.testing import Scripted, keyword_script
 from overnight.views import Meter
-from overnight.work import StopRequest
 
 
 def progressed(**values: object) -> Progressed:

@@ -19,8 +19,8 @@ from overnight.errors import (
 )
 from overnight.events import SessionOpened
 from overnight.session import Ending
+from overnight.stop import StopRequest
 from overnight.testing import Scripted, keyword_script, scripted_server, wait_until
-from overnight.work import StopRequest
 
 
 def stopped_after(study, n, *, of=20, **sections):

@@ -13,8 +13,8 @@ from overnight.domain.experiment import Event, Status
 from overnight.domain.order import RandomOrder
 from overnight.errors import RefusedError
 from overnight.session import Ending
+from overnight.stop import StopRequest
 from overnight.testing import keyword_script, scripted_server
-from overnight.work import StopRequest
 
 N, SEED = 400, 100
 RUN = {"order": "random", "seed": SEED}

@@ -16,8 +16,8 @@ from overnight.commands.retest import repeated_answers
 from overnight.domain.experiment import Event, Status
 from overnight.errors import RefusedError, UnknownExperiment, UsageError
 from overnight.session import Ending
+from overnight.stop import StopRequest
 from overnight.testing import Scripted, keyword_script
-from overnight.work import StopRequest
 
 EACH = (
     "SELECT repeat_no, count(r.result_id) FROM experiments e LEFT JOIN results r"

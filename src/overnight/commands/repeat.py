@@ -21,11 +21,11 @@ from overnight.errors import RefusedError, UsageError
 from overnight.events import Handler, Said
 from overnight.report.repeats import Retest
 from overnight.session import Opening
+from overnight.stop import StopRequest, signals
 from overnight.store.database import Database
 from overnight.store.datasets import get_dataset
 from overnight.store.experiments import find_experiment, get_experiment
 from overnight.store.members import add_repetition, repetitions_of
-from overnight.work import StopRequest, signals
 
 SAMPLE = 200  # narratives, unless somebody asks for more
 SEED_STEP = 1000  # repetition 2 is asked with run.seed + 1000, 3 with + 2000, ...

@@ -17,11 +17,11 @@ from overnight.domain.experiment import Experiment, Status
 from overnight.errors import AlreadyCompleted, RefusedError, UnknownExperiment
 from overnight.events import Handler, Said
 from overnight.session import Opening
+from overnight.stop import StopRequest, signals
 from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.datasets import get_dataset
 from overnight.store.experiments import find_experiment, list_experiments
-from overnight.work import StopRequest, signals
 
 RETRIED = ("api_error", "rate_limit", "parse_error", "unknown")  # unless others are named
 _LONGEST_VALUE = 60  # characters of a differing value that are shown

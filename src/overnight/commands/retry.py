@@ -12,9 +12,9 @@ from overnight.domain.outcome import ErrorCategory
 from overnight.errors import UsageError
 from overnight.events import Handler
 from overnight.session import Opening
+from overnight.stop import StopRequest, signals
 from overnight.store.experiments import find_experiment
 from overnight.store.summary import summarize
-from overnight.work import StopRequest, signals
 
 
 @dataclass(frozen=True, slots=True)

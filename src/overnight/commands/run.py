@@ -18,12 +18,12 @@ from overnight.domain.experiment import Experiment, Status
 from overnight.errors import AlreadyCompleted
 from overnight.events import Handler, Said
 from overnight.session import Opening
+from overnight.stop import StopRequest, signals
 from overnight.store.database import Database
 from overnight.store.experiments import (
     counts,
     get_experiment,
 )
-from overnight.work import StopRequest, signals
 
 
 def run(

@@ -27,13 +27,14 @@ from overnight.session import (
     give_up,
     with_copied_answers,
 )
+from overnight.stop import StopRequest
 from overnight.store.database import Database
 from overnight.store.experiments import get_experiment
 from overnight.store.looks import Look
 from overnight.store.parts import develop_part
 from overnight.store.results import label_counts
 from overnight.views import toll_text
-from overnight.work import StopRequest, run_to_end
+from overnight.work import run_to_end
 
 
 @dataclass(frozen=True, slots=True)
