@@ -66,7 +66,7 @@ TOOLS = (
     Tool("openai SDK script", "openai_sdk"),
     Tool("... with its aiohttp client", "openai_aiohttp"),
     Tool("inspect_ai", "inspect_task", 0.3),
-    Tool("curator", "curator_llm", 0.3),
+    Tool("curator", "curator_llm"),
     Tool("distilabel", "distilabel_pipeline", 0.3),
 )
 
@@ -145,7 +145,8 @@ def run(tool: Tool, python: Path, url: str, n: int, at_once: int) -> tuple[float
     """CPU and wall seconds of n narratives, each of which has its answer afterwards."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        study = write_study(folder, url, n, at_once)
+        # Lines of JSON are all that the others leave; here they come beside the database.
+        study = write_study(folder, url, n, at_once, save_csv_json=False)
         environment = {**os.environ, **QUIET, "HOME": made}
         answers = folder / "answers.jsonl"
         if tool.script is None:
@@ -157,16 +158,21 @@ def run(tool: Tool, python: Path, url: str, n: int, at_once: int) -> tuple[float
             narratives = str(folder / "narratives.csv")
             command = [str(python), script, url, narratives, str(answers), str(at_once)]
         cost = used(command, folder, environment)
-        answered = in_database(folder) if tool.script is None else in_lines(answers)
+        if tool.script is None:
+            (answers,) = folder.glob("exports/*/results.jsonl")
+            refuse_unless_stored(folder, n)
+        answered = in_lines(answers)
         if answered != n:
             raise FailedError(f"answered {answered} of {n} narratives")
         return cost
 
 
-def in_database(folder: Path) -> int:
+def refuse_unless_stored(folder: Path, n: int) -> None:
     with contextlib.closing(sqlite3.connect(folder / "overnight.db")) as connection:
         query = "SELECT count(*) FROM narrative_results WHERE detected = 1"
-        return int(connection.execute(query).fetchone()[0])
+        stored = int(connection.execute(query).fetchone()[0])
+    if stored != n:
+        raise FailedError(f"stored {stored} of {n} answers")
 
 
 def in_lines(answers: Path) -> int:

@@ -60,7 +60,7 @@ def model_server(folder: Path, delay_ms: float) -> Iterator[str]:
         process.wait()
 
 
-def write_study(folder: Path, url: str, n: int, concurrency: int) -> Path:
+def write_study(folder: Path, url: str, n: int, concurrency: int, **run: object) -> Path:
     with (folder / "narratives.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["incident_id", "narrative_type", "narrative_text", "manual_flag_ind"])
@@ -71,7 +71,7 @@ def write_study(folder: Path, url: str, n: int, concurrency: int) -> Path:
         "model": {"name": "bench", "api_url": url, "temperature": 0.2},
         "prompt": {"system_prompt": "Answer in JSON.", "user_template": PROMPT},
         "data": {"file": "narratives.csv"},
-        "run": {"seed": 1, "concurrency": concurrency},
+        "run": {"seed": 1, "concurrency": concurrency, **run},
     }
     study.write_text(json.dumps(tree))
     return study
