@@ -11,9 +11,10 @@ def rewrite(study, change=lambda row: row):
     file = study.folder / "narratives.csv"
     with file.open(newline="", encoding="utf-8") as source:
         head, *rows = csv.reader(source)
-    changed = [new for row in rows if (new := change(list(row))) is not None]
+    changed = [new for row in rows if row and (new := change(list(row))) is not None]
+    blank = [[] for row in rows if not row] + [[]]
     with file.open("w", newline="", encoding="utf-8") as out:
-        csv.writer(out).writerows([head, *changed, []])  # other bytes in any case
+        csv.writer(out).writerows([head, *changed, *blank])  # other bytes in any case
 
 
 def with_text(*numbers):

@@ -142,6 +142,7 @@ def test_what_it_says_for_programs(overnight, labelled):
         "n_invalid": 0,
         "invalid": [],
         "text_changed": [key],
+        "labelled_again": 0,
         "gone": [],
         "samples": {"2": {"n": 20, "n_labelled": 19}},
         "samples_taken_over": {"1": 2},
@@ -267,6 +268,18 @@ def test_a_new_run_says_that_there_are_labels(overnight, labelled):
     assert labels_in(labelled, new) == []  # labels decide figures: nobody takes them over unasked
     overnight("label", new, "--from", labelled.id)
     assert "can be taken over" not in overnight("run", "study.yaml", "--new").err
+
+
+def test_of_several_versions_it_names_the_one_with_the_most_labels(overnight, labelled):
+    number = labelled.members[0]
+    old, labelled.id = labelled.id, correct(overnight, labelled, with_text(number))
+    overnight("label", labelled.id, "--from", old)
+    read(overnight, labelled, "again", by_hand((number, "yes")))
+    rewrite(labelled)
+    said = overnight("run", "study.yaml", "--new").err
+    assert (
+        f"20 labels that people gave the earlier version of this data ({labelled.id[:8]})" in said
+    )
 
 
 def test_it_says_so_of_another_file_only_where_answers_are_copied(overnight, labelled, server):

@@ -105,6 +105,9 @@ def test_a_member_whose_text_changed_is_asked_again_and_the_others_speak_for_it(
     assert "1 labels by" in said.out
     assert "13 rows on record already." in said.out
     assert found(overnight, new) == whole
+    said = overnight("label", new, "--from", with_sites.id).out
+    assert "1 narratives with another text here are labelled again already." in said
+    assert "Not taken over" not in said
 
 
 def test_a_sheet_that_is_out_with_the_readers_can_come_back_to_the_new_data(overnight, drawn):

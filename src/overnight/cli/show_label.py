@@ -84,6 +84,7 @@ def show_taken_over(done: TakenOver, *, as_json: bool) -> None:
                 **_labelled_json(labelled),
                 "from": done.source.experiment_id,
                 "text_changed": list(done.changed),
+                "labelled_again": done.n_again,
                 "gone": list(done.gone),
                 "samples_taken_over": {str(there): here for there, here in done.samples},
                 "samples_problem": done.problem,
@@ -98,6 +99,8 @@ def show_taken_over(done: TakenOver, *, as_json: bool) -> None:
         out.print(f"Nothing new: no label of {source} was taken over.")
     if labelled.same:
         out.print(f"{labelled.same:,} labels on record already.")
+    if done.n_again:
+        out.print(f"{done.n_again:,} narratives with another text here are labelled again already.")
     _show_not_taken(done.changed, "whose text is another one here; they are to be labelled again")
     _show_not_taken(done.gone, "which are not in the data here")
     _show_passed_over(labelled, "labels")

@@ -160,14 +160,14 @@ def _checked(
             one = _wanted(row, known, primary)
             _refuse_unless_alike(found.setdefault(one.on_record.narrative_id, one), one)
         except NotAllowed as problem:
-            invalid.append(InTheWay(_place(row), str(problem)))
+            invalid.append(_in_the_way(row, str(problem)))
     return list(found.values())
 
 
-def _place(row: Written) -> str:
+def _in_the_way(row: Written, problem: str) -> InTheWay:
     """A row as a spreadsheet numbers it, and the narrative that it names."""
     key = ", ".join(part for part in (row.incident_id, row.narrative_type) if part)
-    return f"{row.row:,} ({key or 'no id'})"
+    return InTheWay(f"{row.row:,}", problem, key or "no id")
 
 
 def _refuse_unless_alike(first: _Wanted, one: _Wanted) -> None:
@@ -199,7 +199,7 @@ def _is_same(primary: AnswerField, one: _Wanted) -> bool:
 
 
 def _differing(rows: Sequence[_Wanted]) -> list[InTheWay]:
-    return [InTheWay(_place(one.written), ANOTHER) for one in rows]
+    return [_in_the_way(one.written, ANOTHER) for one in rows]
 
 
 def _new(one: _Wanted, by: str, now: str) -> NewLabel:

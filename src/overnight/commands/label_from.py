@@ -44,13 +44,15 @@ class TakenOver:
     """What was taken over from the data of another experiment.
 
     `changed` and `gone` are the narratives, by id and type, whose labels were not: their text is
-    another one, or they are not there. `samples`: the number of each sample there, and here.
+    another one, or they are not there; `n_again` of another text have been labelled again since.
+    `samples`: the number of each sample there, and here.
     `problem`: why the others hold for that version alone; None where there are none.
     """
 
     labelled: Labelled
     source: Experiment
     changed: Sequence[str]
+    n_again: int
     gone: Sequence[str]
     samples: Sequence[tuple[int, int]]
     problem: str | None
@@ -67,6 +69,7 @@ class _Sorted:
     changed: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     same: int = 0
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,9 @@ def label_from(
             samples=labelled_members(database, newer),
             measured=measure_anew(database, newer),
         )
-    return TakenOver(labelled, source, found.changed, found.gone, taken, carried.problem)
+    return TakenOver(
+        labelled, source, found.changed, found.again, found.gone, taken, carried.problem
+    )
 
 
 def _compared(
@@ -175,10 +180,12 @@ def _sorted(given: Sequence[Given], primary: AnswerField) -> _Sorted:
         key = f"{one.incident_id}, {one.narrative_type}"
         if one.narrative_id is None:
             found.gone.append(key)
-        elif not one.is_same_text:
-            found.changed.append(key)
-        else:
+        elif one.is_same_text:
             _sort_in(found, one, key, primary)
+        elif one.is_of_a_person:
+            found.again += 1
+        else:
+            found.changed.append(key)
     return found
 
 

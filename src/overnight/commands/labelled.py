@@ -42,26 +42,31 @@ class Labelled:
 
 
 class InTheWay(NamedTuple):
-    """Something that cannot be recorded: where it stands, and why not."""
+    """Something that cannot be recorded: where it stands, and why not.
 
-    where: str
+    `key` says more of the place, where it stands alone.
+    """
+
+    place: str
     problem: str
+    key: str | None = None
 
 
 def told(found: Iterable[InTheWay], what: str = "row", *, first: int = _FIRST) -> list[str]:
     """Each problem once, with how many rows (or what else) have it, and which the `first` are."""
-    places: dict[str, list[str]] = {}
+    alike: dict[str, list[InTheWay]] = {}
     for one in found:
-        places.setdefault(one.problem, []).append(one.where)
-    return [f"{_where(where, what, first)}: {problem}" for problem, where in places.items()]
+        alike.setdefault(one.problem, []).append(one)
+    return [f"{_where(those, what, first)}: {problem}" for problem, those in alike.items()]
 
 
-def _where(places: Sequence[str], what: str, first: int) -> str:
-    if len(places) == 1:
-        return f"{what} {places[0]}"
-    n_more = len(places) - first
-    more = f" and {n_more:,} more" if n_more > 0 else ""
-    return f"{len(places):,} {what}s, {'; '.join(places[:first])}{more}"
+def _where(alike: Sequence[InTheWay], what: str, first: int) -> str:
+    place, _, key = alike[0]
+    if len(alike) == 1:
+        return f"{what} {place} ({key})" if key else f"{what} {place}"
+    places = (", " if key else "; ").join(one.place for one in alike[:first])
+    n_more = len(alike) - first
+    return f"{len(alike):,} {what}s ({places}{f' and {n_more:,} more' if n_more > 0 else ''})"
 
 
 def listed(heading: str, n: int, problems: Sequence[str], advice: str, what: str = "row") -> str:
