@@ -203,6 +203,15 @@ def test_broken_off_in_the_middle_nothing_is_taken_over(overnight, labelled, mon
     assert len(labels_in(labelled, new)) == 20
 
 
+def test_a_sample_drawn_at_the_same_time_is_not_passed_over(overnight, labelled, monkeypatch):
+    """What was compared before the transaction is not what is there any more."""
+    new = correct(overnight, labelled)
+    monkeypatch.setattr(label_from, "newest_sample_id", lambda *_: 99)
+    said = overnight("label", new, "--from", labelled.id)
+    assert (said.code, "type the same again" in said.err) == (3, True)
+    assert labels_in(labelled, new) == []
+
+
 def killed(study, module, function, *words, after=False):
     """Type a command in a process that is killed when it comes to a function, or out of it."""
     dies = f"""
