@@ -1,50 +1,17 @@
 """`sample` and `label`, as they are typed: drawn, labelled by hand, read back, corrected."""
 
-import csv
-import io
 import json
 import sqlite3
 import stat
 import zipfile
 
 import pytest
-from python_calamine import CalamineWorkbook
+from sheets import fill, history, is_case, labels, rows_of, save
 from xlsxwriter import Workbook
 
 from overnight.commands import sample as sample_command
 from overnight.store import labels as stored_labels
 from overnight.testing import Scripted
-
-N = 60
-
-
-def is_case(number: int) -> bool:
-    return number % 5 == 0
-
-
-@pytest.fixture
-def study_without_labels(study, server, monkeypatch):
-    """60 narratives, a completed experiment, no label but one of the data file: 000001, no."""
-    monkeypatch.chdir(study.folder)
-    with (study.folder / "narratives.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["incident_id", "narrative_type", "narrative_text", "manual_flag_ind"])
-        for i in range(N):
-            partner = " A partner was there." if is_case(i) else ""
-            text = f"=Case {i} is invented.{partner}"
-            writer.writerow([f"{i:06d}", "cme" if i % 2 else "le", text, "0" if i == 1 else ""])
-    study.configure(server.url)
-    study.run()
-    study.id = str(study.value("SELECT experiment_id FROM experiments"))
-    return study
-
-
-@pytest.fixture
-def drawn(overnight, study_without_labels):
-    """A sample of 20; its sheet is sample.csv."""
-    said = overnight("sample", "--n", 20, "--out", "sample.csv")
-    assert said.code == 0, said.err
-    return study_without_labels
 
 
 @pytest.mark.parametrize(
@@ -62,39 +29,6 @@ def test_a_repetition_is_no_whole_to_draw_from_or_to_tell_the_share_of(
     assert said.code == 3
     assert study_without_labels.value("SELECT count(*) FROM samples") == n_samples
     assert f"overnight {words[0]} {study_without_labels.id[:8]}" in said.err
-
-
-def rows_of(file) -> list[list]:
-    if file.suffix == ".xlsx":
-        return CalamineWorkbook.from_path(file).get_sheet_by_index(0).to_python()
-    return list(csv.reader(file.read_text("utf-8-sig").splitlines()))
-
-
-def fill(folder, label=lambda i: "yes" if is_case(i) else "no", *, source="sample.csv", n=None):
-    """What a person does: `label` by number; the first `n` rows, or all. The rows."""
-    head, *rows = rows_of(folder / source)
-    at = head.index("label")
-    for row in rows[:n]:
-        row[at] = label(int(row[1]))
-    return [head, *rows]
-
-
-def save(file, rows, *, delimiter=",", encoding="utf-8-sig"):
-    out = io.StringIO()
-    csv.writer(out, delimiter=delimiter).writerows(rows)
-    file.write_bytes(out.getvalue().encode(encoding))
-    return file
-
-
-def labels(study):
-    return dict(study.query("SELECT incident_id, label FROM source_narratives"))
-
-
-def history(study):
-    return study.query(
-        "SELECT incident_id, label, replaced, labelled_by, source_file, note"
-        " FROM narrative_labels ORDER BY label_id"
-    )
 
 
 # --- sample --------------------------------------------------------------------------------------
@@ -323,6 +257,34 @@ def test_wrong_rows_are_named_and_nothing_is_recorded(overnight, drawn):
     assert len(history(drawn)) == 16
 
 
+def test_a_word_that_many_rows_have_is_named_once_with_what_is_allowed(overnight, drawn):
+    words = iter([*["maybe"] * 8, *["perhaps"] * 2])
+    file = save(drawn.folder / "done.csv", fill(drawn.folder, lambda _i: next(words, "yes")))
+    said = overnight("label", drawn.id, file)
+    assert said.code == 2
+    assert "10 rows are in the way" in said.err
+    first = [line for line in said.err.splitlines() if "'maybe'" in line]
+    assert len(first) == 1
+    assert (
+        "8 rows (2, 3, 4, 5, 6 and 3 more): the label 'maybe' is neither yes nor no "
+        "(allowed: yes or no;"
+    ) in first[0]
+    assert said.err.count("'perhaps'") == 1
+    passed = json.loads(overnight("label", drawn.id, file, "--skip-invalid", "--json").out)
+    assert (passed["n_invalid"], len(passed["invalid"]), passed["new"]) == (10, 2, 10)
+
+
+def test_not_more_problems_are_listed_than_can_be_read(overnight, drawn):
+    rows = fill(drawn.folder, lambda i: f"word {i}")
+    rows += [[*row[:4], f"other {row[1]}", ""] for row in rows[1:]]
+    said = overnight("label", drawn.id, save(drawn.folder / "done.csv", rows))
+    assert said.code == 2
+    assert said.err.count("is neither yes nor no") == 20
+    assert "and 20 more problems" in said.err
+    said = overnight("label", drawn.id, drawn.folder / "done.csv", "--skip-invalid")
+    assert said.out.count("is neither yes nor no") == 20
+
+
 def test_another_label_is_refused_and_with_replace_the_old_one_stays_in_the_history(
     overnight, drawn
 ):
@@ -335,7 +297,7 @@ def test_another_label_is_refused_and_with_replace_the_old_one_stays_in_the_hist
     other = save(drawn.folder / "other.csv", rows)
     said = overnight("label", drawn.id, other, "--by", "B")
     assert said.code == 3
-    assert "1 rows are in the way" in said.err
+    assert "1 row is in the way" in said.err
     assert rows[1][1] in said.err
     assert (labels(drawn), len(history(drawn))) == (before, 20)
     said = overnight("label", drawn.id, other, "--by", "B", "--replace")
@@ -365,7 +327,7 @@ def test_the_data_file_still_counts_as_unchanged_after_labels_were_read(
     overnight("label", "latest", file)
     data = study_without_labels.folder / "narratives.csv"
     data.write_text(data.read_text() + "\n")  # saved anew: other bytes, the same rows
-    said = overnight("resume", "latest", "--max-narratives", N)
+    said = overnight("resume", "latest", "--max-narratives", 60)
     assert said.code == 0, said.err
     assert "was saved anew; its 60 narratives are the same" in said.err + said.out
     assert "labels in" not in said.err + said.out

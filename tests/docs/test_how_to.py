@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from overnight.commands.label import label
 from overnight.testing import Scripted, scripted_server
 
 HOW_TO = Path(__file__).resolve().parent.parent.parent / "docs" / "how-to"
@@ -45,18 +46,25 @@ def test_there_are_statements_for_r():
 
 
 def test_the_commands_for_a_corrected_file_are_run_as_they_stand(study, server):
-    study.data(30).configure(server.url).run()
-    file = study.folder / "narratives.csv"
+    file = study.data(30).folder / "narratives.csv"
+    file.write_text(file.read_text().replace(",0\n", ",\n"))
+    old = study.configure(server.url).run().experiment_id
+    sheet = study.folder / "sheet.csv"
+    sheet.write_text("incident_id,narrative_type,label\n000003,cme,no\n000005,cme,no\n")
+    label(old, sheet, db=study.database, handler=study.events.append)
     file.write_text(file.read_text().replace("Case 3 ", "Case three "))
     commands = [block.split()[1:] for block in blocks("corrected-data.md", "sh")]
-    assert [words[0] for words in commands] == ["run", "run"]
-    before = len(server.calls)
+    assert [words[0] for words in commands] == ["run", "label", "run"]
+    before, said = len(server.calls), []
     for words in commands:
-        process = study.start(*words)
-        said, _ = process.communicate(timeout=60)
+        meant = [{"NEW": "latest", "OLD": old}.get(word, word) for word in words]
+        process = study.start(*meant)
+        said.append("".join(process.communicate(timeout=60)))
         assert process.returncode == 0
     assert len(server.calls) - before == 1 + 2 * 30
-    assert "share that flips" in said
+    assert "1 label that people gave" in said[0]
+    assert "1 labels of" in said[1]
+    assert "share that flips" in said[2]
 
 
 @pytest.fixture

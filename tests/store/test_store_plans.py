@@ -10,12 +10,14 @@ from overnight.domain.answer import DEFAULT_ANSWER
 from overnight.domain.split import Split
 from overnight.store.database import open_database
 from overnight.store.experiments import counts, find_experiment, get_experiment
+from overnight.store.labels import NewLabel, add_labels
 from overnight.store.ledger import close_lost
 from overnight.store.parts import Part, set_apart
 from overnight.store.remaining import remaining_among
 from overnight.store.results import iterate_judgements, iterate_results, label_counts
 from overnight.store.reuse import BY_KEY, BY_TEXT, FILL_TEXTS, answered_texts
 from overnight.store.summary import summarize
+from overnight.store.versions import differences, given_labels, labelled_version
 
 N = 1200
 
@@ -28,7 +30,11 @@ def seeded(request, tmp_path_factory) -> Iterator[World]:
     database = open_database(tmp_path_factory.mktemp("plans") / "overnight.db", create=True)
     world = World(database)
     world.dataset_id = world.dataset(N)
-    world.dataset(300, checksum="sha256:1")
+    world.older = world.dataset(300, checksum="sha256:1")
+    labels = [NewLabel(N + i, "1", None, None, by="R", at="2026-01-01") for i in range(1, 300)]
+    with database.write() as connection:
+        add_labels(connection, world.older, labels, source_file="sheet.csv")
+    world.experiment(world.older, 300)
     for _ in range(3):
         world.key = world.experiment(world.dataset_id, N)
         session, _ = world.session(world.key)
@@ -81,6 +87,17 @@ def among(world: World) -> None:
     with world.database.read() as connection:
         rows = range(N, 0, -5)
         remaining_among(connection, world.key, world.dataset_id, rows)
+
+
+def given(world: World) -> None:
+    with world.database.read() as connection:
+        assert len(given_labels(connection, world.older, world.dataset_id)) == 299
+
+
+def labels_elsewhere(world: World) -> None:
+    found = labelled_version(world.database, get_experiment(world.database, world.key))
+    assert found is not None
+    assert found.n_labels == 299
 
 
 APART = Part(*set_apart(Split("fold", ("test",)), ["fold"]))
@@ -147,6 +164,27 @@ QUERIES: dict[str, tuple[Callable[[World], object], list[str]]] = {
         [
             "n USING INDEX uq_source_narrative (dataset_id=? AND (incident_id,narrative_type)>",
             "r USING INDEX uq_result_per_exp_narrative (experiment_key=? AND narrative_id=?)",
+        ],
+    ),
+    "labels given to another version": (
+        given,
+        [
+            "o USING INTEGER PRIMARY KEY",
+            "n USING INDEX uq_source_narrative (dataset_id=? AND incident_id=? AND narrative_",
+        ],
+    ),
+    "whether there are such": (
+        labels_elsewhere,
+        [
+            "o USING INTEGER PRIMARY KEY",
+            "n USING INDEX uq_source_narrative (dataset_id=? AND incident_id=? AND narrative_",
+        ],
+    ),
+    "what differs between versions": (
+        lambda w: list(differences(w.database, w.older, w.dataset_id, 300)),
+        [
+            "n USING INDEX ix_narratives_order (dataset_id=? AND row_num>? AND row_num<?)",
+            "m USING INDEX ix_narratives_order (dataset_id=? AND row_num=?)",
         ],
     ),
     "what was lost": (lost, ["attempts USING INDEX ix_attempts_unanswered (experiment_key=?)"]),

@@ -69,9 +69,19 @@ def sample(
 def label(
     name: Annotated[str, typer.Argument(metavar="ID", help="An id, or the beginning of one.")],
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The sheet that was filled in: xlsx or csv.")
-    ],
+        Path | None,
+        typer.Argument(metavar="FILE", help="The sheet that was filled in: xlsx or csv."),
+    ] = None,
     *,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="ID",
+            help="No sheet: the labels that people gave the data of this experiment, an earlier "
+            "version of the same, where the texts are unchanged.",
+        ),
+    ] = None,
     by: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who labelled. Default: you, by login name.")
     ] = None,
@@ -87,17 +97,36 @@ def label(
 ) -> None:
     """Read labels back, all of them or none; from then on every figure uses them."""
     from overnight.cli.live import watched
-    from overnight.cli.show_label import show_labelled
+    from overnight.cli.show_label import show_labelled, show_taken_over
     from overnight.commands.label import label as command
+    from overnight.commands.label_from import label_from
+    from overnight.errors import UsageError
 
+    if (file is None) == (from_ is None):
+        raise UsageError("give either FILE, a sheet that was filled in, or --from ID")
+    if from_ is not None and by is not None:
+        raise UsageError("--by goes with FILE: labels taken over keep who gave them, and when")
     with watched() as handler:
-        done = command(
-            name,
-            file,
-            by=by,
-            replace=replace,
-            skip_invalid=skip_invalid,
-            db=db,
-            handler=handler,
-        )
-    show_labelled(done, as_json=json_)
+        if file is not None:
+            done = command(
+                name,
+                file,
+                by=by,
+                replace=replace,
+                skip_invalid=skip_invalid,
+                db=db,
+                handler=handler,
+            )
+        else:
+            taken = label_from(
+                name,
+                from_ or "",
+                replace=replace,
+                skip_invalid=skip_invalid,
+                db=db,
+                handler=handler,
+            )
+    if file is not None:
+        show_labelled(done, as_json=json_)
+    else:
+        show_taken_over(taken, as_json=json_)

@@ -7,18 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from overnight.app import connected
-from overnight.config import declared_answer
+from overnight.commands.labelled import (
+    ANOTHER,
+    NAMED,
+    NOTHING,
+    InTheWay,
+    Labelled,
+    listed,
+    measure_anew,
+    primary_to_label,
+    quoted,
+    told,
+)
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
-from overnight.domain.experiment import Experiment, Status
 from overnight.domain.labelling import NotAllowed, canonical
-from overnight.errors import DataError, RefusedError, UsageError
+from overnight.errors import DataError, RefusedError
 from overnight.events import Handler
 from overnight.ingest.labels import Written, read_labels
-from overnight.session import metric_columns
-from overnight.store.database import Connection, Database
+from overnight.store.database import Connection
 from overnight.store.datasets import refuse_unless_loaded
-from overnight.store.experiments import find_experiment, list_experiments, update_experiment
+from overnight.store.experiments import find_experiment
 from overnight.store.labels import (
     Key,
     NewLabel,
@@ -30,29 +39,7 @@ from overnight.store.labels import (
 )
 from overnight.store.samples import labelled_members
 from overnight.store.texts import storable_text
-
-_NAMED = 20  # rows that are listed at the most
-_LONGEST = 40  # characters of a label; what is longer may be a narrative, and is not repeated
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """What became of the rows of a sheet.
-
-    `new` labels were recorded, `replaced` of them in the place of another; `same` were on record
-    already, `blank` rows have none yet, `invalid` ones were passed over. `samples`: how many of
-    each are drawn and labelled. `measured`: completed experiments whose figures were taken anew.
-    """
-
-    experiment: Experiment
-    by: str
-    new: int
-    replaced: int
-    same: int
-    blank: int
-    invalid: Sequence[str]
-    samples: Mapping[int, tuple[int, int]]
-    measured: Sequence[Experiment]
+from overnight.store.times import as_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +71,28 @@ def label(
     rows = read_labels(file)
     with connected(db, writes=handler) as database:
         experiment = find_experiment(database, name)
-        primary = declared_answer(experiment.stored_config).primary_field
-        if primary is None:
-            raise UsageError("the answer of this experiment has no primary field to be labelled")
+        primary = primary_to_label(experiment)
         filled = [row for row in rows if row.label is not None]
         with database.write() as connection:
             refuse_unless_loaded(connection, experiment.dataset_id)
             known = _known(connection, experiment.dataset_id, filled)
-            invalid: list[str] = []
+            invalid: list[InTheWay] = []
             wanted = _checked(filled, known, primary, invalid)
+            problems = told(invalid)
             if invalid and not skip_invalid:
-                raise DataError(_listed(f"{file}: nothing was recorded", invalid, _TO_SKIP))
+                heading = f"{file}: nothing was recorded"
+                raise DataError(listed(heading, len(invalid), problems, _TO_SKIP))
             new = [one for one in wanted if not _is_same(primary, one)]
             replaced = [one for one in new if _has_label(primary, one)]
             if replaced and not replace:
-                raise RefusedError(_listed("nothing was recorded", _differing(replaced), _TO_WIN))
-            labels = [_new(one) for one in new]
+                differing = told(_differing(replaced), first=NAMED)
+                raise RefusedError(listed(NOTHING, len(replaced), differing, _TO_WIN))
+            now = as_text(time.time())
             add_labels(
                 connection,
                 experiment.dataset_id,
-                labels,
-                by=by,
+                [_new(one, by, now) for one in new],
                 source_file=storable_text(file.name),
-                now=time.time(),
             )
         return Labelled(
             experiment=experiment,
@@ -115,9 +101,10 @@ def label(
             replaced=len(replaced),
             same=len(wanted) - len(new),
             blank=len(rows) - len(filled),
-            invalid=invalid,
+            n_invalid=len(invalid),
+            invalid=problems,
             samples=labelled_members(database, experiment.dataset_id),
-            measured=_measure(database, experiment.dataset_id),
+            measured=measure_anew(database, experiment.dataset_id),
         )
 
 
@@ -130,12 +117,6 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # nobody in particular, as in some containers
         return "unknown"
-
-
-def _listed(what: str, found: Sequence[str], advice: str) -> str:
-    shown = "".join(f"\n  {one}" for one in found[:_NAMED])
-    more = f"\n  and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
-    return f"{what}: {len(found):,} rows are in the way:{shown}{more}\n{advice}"
 
 
 def _known(connection: Connection, dataset_id: int, rows: Sequence[Written]) -> dict[Key, OnRecord]:
@@ -170,7 +151,7 @@ def _checked(
     rows: Sequence[Written],
     known: Mapping[Key, OnRecord],
     primary: AnswerField,
-    invalid: list[str],
+    invalid: list[InTheWay],
 ) -> list[_Wanted]:
     """The rows that can be recorded, each narrative once; why not of the others."""
     found: dict[int, _Wanted] = {}
@@ -179,9 +160,14 @@ def _checked(
             one = _wanted(row, known, primary)
             _refuse_unless_alike(found.setdefault(one.on_record.narrative_id, one), one)
         except NotAllowed as problem:
-            where = ", ".join(part for part in (row.incident_id, row.narrative_type) if part)
-            invalid.append(f"row {row.row:,} ({where or 'no id'}): {problem}")
+            invalid.append(_in_the_way(row, str(problem)))
     return list(found.values())
+
+
+def _in_the_way(row: Written, problem: str) -> InTheWay:
+    """A row as a spreadsheet numbers it, and the narrative that it names."""
+    key = ", ".join(part for part in (row.incident_id, row.narrative_type) if part)
+    return InTheWay(f"{row.row:,}", problem, key or "no id")
 
 
 def _refuse_unless_alike(first: _Wanted, one: _Wanted) -> None:
@@ -199,11 +185,7 @@ def _wanted(row: Written, known: Mapping[Key, OnRecord], primary: AnswerField) -
     try:
         return _Wanted(row, key, known[key], canonical(primary, row.label or ""))
     except NotAllowed as problem:
-        raise NotAllowed(f"the label {_quoted(row.label or '')} {problem}") from None
-
-
-def _quoted(written: str) -> str:
-    return repr(written) if len(written) <= _LONGEST else f"of {len(written):,} characters"
+        raise NotAllowed(f"the label {quoted(row.label or '')} {problem}") from None
 
 
 def _has_label(primary: AnswerField, one: _Wanted) -> bool:
@@ -216,28 +198,16 @@ def _is_same(primary: AnswerField, one: _Wanted) -> bool:
     return before is not None and before == comparable(primary, one.label)
 
 
-def _differing(rows: Sequence[_Wanted]) -> list[str]:
-    return [f"row {one.written.row:,}: {', '.join(one.key)} has another label" for one in rows]
+def _differing(rows: Sequence[_Wanted]) -> list[InTheWay]:
+    return [_in_the_way(one.written, ANOTHER) for one in rows]
 
 
-def _new(one: _Wanted) -> NewLabel:
+def _new(one: _Wanted, by: str, now: str) -> NewLabel:
     return NewLabel(
         narrative_id=one.on_record.narrative_id,
         label=one.label,
         replaced=one.on_record.label,
         note=one.written.note,
+        by=by,
+        at=now,
     )
-
-
-def _measure(database: Database, dataset_id: int) -> list[Experiment]:
-    """Take the figures anew that completed experiments over these narratives keep."""
-    measured = []
-    for experiment in list_experiments(database, [Status.COMPLETED]):  # others: at their end
-        if experiment.dataset_id != dataset_id:
-            continue
-        key, spec = experiment.experiment_key, declared_answer(experiment.stored_config)
-        columns = metric_columns(database, experiment, spec)
-        with database.write() as connection:
-            update_experiment(connection, key, columns)
-        measured.append(experiment)
-    return measured

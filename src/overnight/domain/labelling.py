@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
+from overnight.domain.narrative import BINARY_WORDS
 
 
 class NotAllowed(ValueError):
@@ -19,7 +20,7 @@ def canonical(primary: AnswerField, written: str) -> str:
     value = comparable(primary, written)
     if primary.type == "boolean":
         if not isinstance(value, bool):
-            raise NotAllowed("is neither yes nor no")
+            raise NotAllowed(f"is neither yes nor no (allowed: {BINARY_WORDS})")
         return "1" if value else "0"
     if primary.type == "enum":
         for declared in primary.values:

@@ -55,6 +55,9 @@ _YES = frozenset({"1", "1.0", "true", "yes", "y", "t"})
 _NO = frozenset({"0", "0.0", "false", "no", "n", "f"})
 
 
+BINARY_WORDS = "yes or no; also y/n, true/false, t/f, 1/0"
+
+
 def as_binary(label: str | None) -> bool | None:
     """The label as yes or no; None where it is missing or says something else."""
     word = label.strip().lower() if label else ""

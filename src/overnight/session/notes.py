@@ -6,9 +6,11 @@ from overnight.config import Config
 from overnight.config.binding import changed_keys
 from overnight.domain.experiment import Event, Experiment, Status
 from overnight.events import Said
+from overnight.store.database import Database
 from overnight.store.rescue import Rescued, set_aside
 from overnight.store.sessions import SessionRow
 from overnight.store.times import from_text
+from overnight.store.versions import labelled_version
 
 _LONGEST_CHANGE = 120  # characters of a changed setting that are shown
 
@@ -78,3 +80,17 @@ def changed_notes(experiment: Experiment, config: Config) -> Iterator[Said]:
         told = f": {before!r} before, now {after!r}"
         hidden = config.secrets.hide(told)
         yield Said(f"changed: {name}{hidden if len(told) <= _LONGEST_CHANGE else ''}")
+
+
+def labels_note(database: Database, experiment: Experiment, kind: str) -> Iterator[Said]:
+    """That people have labelled these texts already, in another version of the data."""
+    if kind != "start" or experiment.repeat_of is not None:
+        return
+    found = labelled_version(database, experiment)
+    if found is not None:
+        labels = "1 label" if found.n_labels == 1 else f"{found.n_labels:,} labels"
+        older, short = found.experiment_id[:8], experiment.experiment_id[:8]
+        yield Said(
+            f"{labels} that people gave the earlier version of this data ({older}) can be taken "
+            f"over: overnight label {short} --from {older}"
+        )

@@ -27,7 +27,13 @@ from overnight.ingest.changes import Verified, verify
 from overnight.ingest.keep import keep_columns, kept_notes, missing_columns
 from overnight.ingest.source import checksum_of
 from overnight.record import SessionKeys
-from overnight.session.notes import changed_notes, dead_notes, retry_note, server_notes
+from overnight.session.notes import (
+    changed_notes,
+    dead_notes,
+    labels_note,
+    retry_note,
+    server_notes,
+)
 from overnight.session.state import METRIC_COLUMNS, Opening, Session
 from overnight.store import lock
 from overnight.store.backup import back_up
@@ -256,6 +262,7 @@ def _open(
             *retry_note(experiment, before, kind),
             *server_notes(before, experiment, columns["api_url"], accept_model=how.accept_model),
             *changed_notes(experiment, config),
+            *labels_note(database, experiment, kind),
         ),
     )
 

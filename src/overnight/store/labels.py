@@ -11,7 +11,6 @@ from sqlalchemy import Connection, text
 
 from overnight.domain.narrative import as_binary
 from overnight.store.database import Database
-from overnight.store.times import as_text
 
 _CHUNK = 500  # keys that are looked up at once
 
@@ -28,12 +27,14 @@ class OnRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NewLabel:
-    """A label to be recorded, and the one that it takes the place of."""
+    """A label to be recorded, the one that it takes the place of, and who gave it when."""
 
     narrative_id: int
     label: str
     replaced: str | None
     note: str | None
+    by: str
+    at: str
 
 
 class FirstLabel(NamedTuple):
@@ -93,9 +94,7 @@ def add_labels(
     dataset_id: int,
     labels: Sequence[NewLabel],
     *,
-    by: str,
     source_file: str,
-    now: float,
 ) -> None:
     """Record who labelled what, and let it count from now on."""
     if not labels:
@@ -104,7 +103,7 @@ def add_labels(
         "INSERT INTO human_labels (dataset_id, narrative_id, label, replaced, labelled_by,"
         " labelled_at, source_file, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (dataset_id, o.narrative_id, o.label, o.replaced, by, as_text(now), source_file, o.note)
+            (dataset_id, o.narrative_id, o.label, o.replaced, o.by, o.at, source_file, o.note)
             for o in labels
         ],
     )
@@ -117,15 +116,20 @@ def add_labels(
 def first_labels(database: Database, dataset_id: int) -> Mapping[int, FirstLabel]:
     """Of each narrative that people have labelled, by its row number."""
     with database.read() as connection:
-        rows = connection.execute(
-            text(
-                "SELECT n.row_num, h.label_id, h.replaced FROM human_labels h"
-                " JOIN narratives n ON n.narrative_id = h.narrative_id WHERE h.dataset_id = :id"
-                " AND h.label_id = (SELECT min(f.label_id) FROM human_labels f"
-                " WHERE f.narrative_id = h.narrative_id)"
-            ),
-            {"id": dataset_id},
-        ).all()
+        return first_labels_in(connection, dataset_id)
+
+
+def first_labels_in(connection: Connection, dataset_id: int) -> Mapping[int, FirstLabel]:
+    """The same, within a transaction."""
+    rows = connection.execute(
+        text(
+            "SELECT n.row_num, h.label_id, h.replaced FROM human_labels h"
+            " JOIN narratives n ON n.narrative_id = h.narrative_id WHERE h.dataset_id = :id"
+            " AND h.label_id = (SELECT min(f.label_id) FROM human_labels f"
+            " WHERE f.narrative_id = h.narrative_id)"
+        ),
+        {"id": dataset_id},
+    ).all()
     return {int(row_num): FirstLabel(label_id, of_file) for row_num, label_id, of_file in rows}
 
 

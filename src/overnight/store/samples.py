@@ -37,6 +37,16 @@ class Sample:
     strata: Mapping[str, tuple[int, int]]
     stratum_column: str | None = None  # a kept one; None: the narrative type
 
+    def is_same_draw(self, other: "Sample") -> bool:
+        """Whether `other` is this draw in another version of the data."""
+        return (self.experiment_id, self.drawn_at, self.seed, self.design, self.n) == (
+            other.experiment_id,
+            other.drawn_at,
+            other.seed,
+            other.design,
+            other.n,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DrawnLabels:
@@ -175,6 +185,37 @@ def add_sample(
         ],
     )
     return sample_id
+
+
+def copy_sample(connection: Connection, sample: Sample, dataset_id: int, last_label_id: int) -> int:
+    """Record a draw for another version of its data, which has the same rows; its id there.
+
+    The version's own labels up to `last_label_id` are those that were known when it was drawn.
+    """
+    copied = int(
+        connection.execute(
+            text(
+                "INSERT INTO samples (dataset_id, last_label_id, experiment_id, design, n, seed,"
+                " drawn_at, n_covered, n_frame, order_seed, strata_json, stratum_column)"
+                " SELECT :dataset, :last, experiment_id, design, n, seed, drawn_at, n_covered,"
+                " n_frame, order_seed, strata_json, stratum_column"
+                " FROM samples WHERE sample_id = :id RETURNING sample_id"
+            ),
+            {"dataset": dataset_id, "last": last_label_id, "id": sample.sample_id},
+        ).scalar_one()
+    )
+    connection.execute(
+        text(
+            "INSERT INTO sample_members (dataset_id, sample_id, narrative_id, number, stratum,"
+            " probability) SELECT :dataset, :copied, n.narrative_id, m.number, m.stratum,"
+            " m.probability FROM sample_members m"
+            " JOIN narratives o ON o.narrative_id = m.narrative_id"
+            " JOIN narratives n ON n.dataset_id = :dataset AND n.row_num = o.row_num"
+            " WHERE m.sample_id = :id ORDER BY m.number"
+        ),
+        {"dataset": dataset_id, "copied": copied, "id": sample.sample_id},
+    )
+    return copied
 
 
 def sheet_rows(database: Database, sample_id: int, experiment_key: int) -> Iterator[SheetRow]:
