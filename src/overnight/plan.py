@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from overnight.domain.attempt import Job
 from overnight.domain.order import RandomOrder
 from overnight.store.database import Database
-from overnight.store.remaining import jobs_of, remaining_among, remaining_page
+from overnight.store.remaining import done_until, jobs_of, remaining_among, remaining_page
 
 PAGE_SIZE = 256
 
@@ -56,11 +56,13 @@ class Plan:
     def _in_file_order(self) -> list[Job]:
         if self._after >= self.last:
             return []
+        work = self.experiment_key, self.dataset_id
         with self.database.read() as connection:
+            if self._after == 0:
+                self._after = done_until(connection, *work, self.last)
             page = remaining_page(
                 connection,
-                self.experiment_key,
-                self.dataset_id,
+                *work,
                 after=self._after,
                 last=self.last,
                 size=PAGE_SIZE,

@@ -13,7 +13,7 @@ from overnight.store.experiments import counts, find_experiment, get_experiment
 from overnight.store.labels import NewLabel, add_labels
 from overnight.store.ledger import close_lost
 from overnight.store.parts import Part, set_apart
-from overnight.store.remaining import remaining_among
+from overnight.store.remaining import done_until, remaining_among
 from overnight.store.results import iterate_judgements, iterate_results, label_counts
 from overnight.store.reuse import BY_KEY, BY_TEXT, FILL_TEXTS, answered_texts
 from overnight.store.summary import summarize
@@ -89,6 +89,11 @@ def among(world: World) -> None:
         remaining_among(connection, world.key, world.dataset_id, rows)
 
 
+def done(world: World) -> None:
+    with world.database.read() as connection:
+        done_until(connection, world.key, world.dataset_id, N)
+
+
 def given(world: World) -> None:
     with world.database.read() as connection:
         assert len(given_labels(connection, world.older, world.dataset_id)) == 299
@@ -119,6 +124,13 @@ QUERIES: dict[str, tuple[Callable[[World], object], list[str]]] = {
             "n USING INDEX ix_narratives_order (dataset_id=? AND row_num=?)",
             "r USING COVERING INDEX uq_result_per_exp_narrative (experiment_key=? AND narrative_id",
             "a USING INDEX ix_attempts_unanswered (experiment_key=? AND narrative_id=?)",
+        ],
+    ),
+    "how far all is done": (
+        done,
+        [
+            "narratives USING COVERING INDEX ix_narratives_order (dataset_id=? AND row_num>? AND",
+            "results USING COVERING INDEX uq_result_per_exp_narrative (experiment_key=? AND narr",
         ],
     ),
     "judgements of what is not set apart": (

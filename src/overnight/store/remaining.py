@@ -20,6 +20,18 @@ _PAGE = """
 _NEXT = text(_PAGE.format(rows="n.row_num > :after AND n.row_num <= :last"))
 _AMONG = text(_PAGE.format(rows="n.row_num IN :rows")).bindparams(bindparam("rows", expanding=True))
 
+# Ids without a gap among them are all done when as many results lie between the first and the last:
+# counting along two indexes takes a fifth of the time of looking each narrative up.
+_BLOCK = 4096
+_IDS = text(
+    "SELECT count(*), min(narrative_id), max(narrative_id) FROM narratives"
+    " WHERE dataset_id = :dataset AND row_num > :after AND row_num <= :last"
+)
+_DONE = text(
+    "SELECT count(*) FROM results"
+    " WHERE experiment_key = :experiment AND narrative_id BETWEEN :first AND :last"
+)
+
 # `status <> 'answered'` is what lets SQLite use the partial index. A result knows how many calls
 # led to it: what was unreadable after them belongs to a retry that was broken off.
 _HISTORY = text("""
@@ -34,6 +46,23 @@ _HISTORY = text("""
     WHERE a.experiment_key = :experiment AND a.status <> 'answered'
       AND a.narrative_id IN :ids
     GROUP BY a.narrative_id""").bindparams(bindparam("ids", expanding=True))
+
+
+def done_until(connection: Connection, experiment_key: int, dataset_id: int, last: int) -> int:
+    """A `row_num` up to which every narrative has a result, near the greatest one (at most `last`).
+
+    A resume begins to look behind it.
+    """
+    for after in range(0, last, _BLOCK):
+        end = min(after + _BLOCK, last)
+        rows = {"dataset": dataset_id, "after": after, "last": end}
+        n, first_id, last_id = connection.execute(_IDS, rows).one()
+        if n == 0 or last_id - first_id != n - 1:
+            return after
+        ids = {"experiment": experiment_key, "first": first_id, "last": last_id}
+        if connection.execute(_DONE, ids).scalar_one() != n:
+            return after
+    return last
 
 
 def remaining_page(
