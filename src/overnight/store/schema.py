@@ -233,7 +233,6 @@ attempts = Table(
         "experiment_key",
         "narrative_id",
         sqlite_where=text("status <> 'answered'"),
-        postgresql_where=text("status <> 'answered'"),
     ),
 )
 
@@ -273,14 +272,12 @@ results = Table(
         "experiment_key",
         "error_category",
         sqlite_where=text("error_category IS NOT NULL"),
-        postgresql_where=text("error_category IS NOT NULL"),
     ),
     Index(
         "ix_results_copied",
         "experiment_key",
         "copied",
         sqlite_where=text("copied IS NOT NULL"),
-        postgresql_where=text("copied IS NOT NULL"),
     ),
 )
 
