@@ -21,7 +21,7 @@ test: $(VENV)/dev $(VENV)/model ## install what the tests need, and run them
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 chaos: $(VENV)/dev ## kill the real command 300 times, check all after each (30 minutes; N=, SEED=)
-	@$(BIN)/python tests/chaos/chaos.py $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED)) \
+	@PYTHONPATH=tests $(BIN)/python tests/chaos/chaos.py $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART))
 	@OVERNIGHT_KILLS=50 $(BIN)/python -m pytest tests/store/test_store_migration_kills.py
 	@$(BIN)/python tests/chaos/interval_coverage.py
