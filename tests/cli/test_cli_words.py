@@ -234,6 +234,9 @@ def test_repetitions_are_shown_with_how_far_they_agree(overnight, done):
     assert said.code == 0
     for line in ("share that flips", "0.000 [0.000, 0.278]", "Fleiss' kappa", "--repeats"):
         assert line in said.out
+    assert "no call was made" not in said.out
+    assert "with 30 narratives; its repetitions asked 10 + 10 of them again" in said.out
+    assert "no call was made" in overnight("run", "study.yaml", "--repeat", 3).out
     assert f"study, repeat 3 of {done.id[:8]}" in overnight("list").out
     assert "Asked again" in overnight("metrics").out
     json_ = json.loads(overnight("metrics", "--json").out)

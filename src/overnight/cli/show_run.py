@@ -26,7 +26,7 @@ from overnight.commands.retry import Retry
 from overnight.commands.stint import RunResult
 from overnight.domain.experiment import Status
 from overnight.ingest.load import Census
-from overnight.report.look_text import look_sentences, part_in_words
+from overnight.report.look_text import look_sentences, part_in_words, part_sentence
 from overnight.views import ExperimentView, duration, percent, size_text, view_json
 
 _AUTO = "as many as the server takes"
@@ -52,7 +52,8 @@ def _show_run(result: RunResult) -> None:
             f"{result.name} ({result.experiment_id[:8]}) is already complete with {c.completed:,} "
             f"narratives{errors}; no call was made."
         )
-        _show_part(out, result)
+        if sentence := part_sentence("develop", result.split):
+            out.print(sentence, style="yellow")
         _show_looks(out, result)
         which = which_experiment(result)
         out.print(f"For a fresh experiment add --new. Metrics: overnight metrics {which}")
@@ -97,6 +98,7 @@ def _show_part(out: Console, result: RunResult) -> None:
             f"{said[:-1]}: the figures are of {n:,} of the {completed:,} results; "
             "metrics --final shows those of the rest, once, at the end.",
             style="yellow",
+            soft_wrap=True,
         )
 
 
