@@ -43,7 +43,7 @@ _CUT = "everything is in the database, but its files are not all written, and ar
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended. `metrics` and `files` are there when it is complete."""
+    """How a run ended. `metrics` and `files` are there when it is complete, and none was cut."""
 
     experiment_id: str
     name: str
@@ -130,6 +130,8 @@ def _session(
             elapsed=session.heartbeat.worked,
         )
     )
+    is_complete = done.status is Status.COMPLETED
+    has_time = is_complete and not worked.files_cut
     return RunResult(
         experiment_id=experiment.experiment_id,
         name=experiment.name,
@@ -137,11 +139,11 @@ def _session(
         status=done.status,
         reason=done.status_reason,
         counts=counts,
-        **(shown_at_end(session.database, done) if done.status is Status.COMPLETED else {}),
+        **(shown_at_end(session.database, done) if has_time else {}),
         files=worked.files,
         signal=stop.signal,
         kind=session.kind,
-        files_cut=worked.files_cut and done.status is Status.COMPLETED,
+        files_cut=worked.files_cut and is_complete,
     )
 
 
