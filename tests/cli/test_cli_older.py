@@ -1,5 +1,6 @@
 """A database that came from R or from version 1: every command works, or says in a sentence why."""
 
+import csv
 import json
 import re
 import sqlite3
@@ -87,10 +88,30 @@ def test_a_look_at_labels_is_counted_once(old, overnight):
 
 
 def test_labels_can_be_drawn_filled_in_and_read_back(old, overnight):
-    # Where all are labelled already, none is left to be drawn.
+    with closing(sqlite3.connect(old.database)) as connection:
+        connection.execute(
+            "UPDATE narratives SET label = NULL, manual_flag_ind = NULL, case_label = NULL,"
+            " manual_flag = NULL WHERE row_num > 20"
+        )
+        connection.commit()
     said = overnight("sample", old.old, "--n", 10, "--out", "sheet.csv")
-    assert said.code == 2
-    assert "60" in said.err or "label" in said.err
+    assert said.code == 0, said.err
+    sheet = old.folder / "sheet.csv"
+    with sheet.open(newline="", encoding="utf-8-sig") as file:
+        names, *rows = csv.reader(file)
+    with sheet.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows(
+            ["no" if name == "label" else cell for name, cell in zip(names, row, strict=True)]
+            for row in rows
+        )
+    said = overnight("label", old.old, "sheet.csv")
+    assert said.code == 0, said.err
+    assert count(old, "human_labels") == 10
+    for verb in ("prevalence", "metrics", "report", "methods"):
+        said = overnight(verb, old.old)
+        assert said.code == 0, (verb, said.err)
 
 
 def test_the_experiment_file_finds_it_again_and_copies_its_answers(old, overnight, server):
