@@ -20,8 +20,8 @@ install: $(VENV)/run ## install overnight into .venv (about 85 MB)
 test: $(VENV)/dev $(VENV)/model ## install what the tests need, and run them
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-chaos: $(VENV)/dev ## kill the real command 300 times, check all after each (30 minutes; N=, SEED=)
-	@$(BIN)/python tests/chaos/chaos.py $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED)) \
+chaos: $(VENV)/dev ## kill the real command 300 times, check all after each (40 minutes; N=, SEED=)
+	@PYTHONPATH=tests $(BIN)/python tests/chaos/chaos.py $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART))
 	@OVERNIGHT_KILLS=50 $(BIN)/python -m pytest tests/store/test_store_migration_kills.py
 	@$(BIN)/python tests/chaos/interval_coverage.py

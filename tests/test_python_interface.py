@@ -79,3 +79,23 @@ def test_importing_overnight_imports_nothing_heavy():
     code = f"import sys, overnight; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_sample_is_asked_again_and_the_result_says_how_far_the_answers_agree(study, server):
+    study.data(20).configure(server.url)
+    result = overnight.run(study.config, repeat=3, repeat_sample=5)
+    assert (result.status, result.counts.answered) == ("completed", 20)
+    assert [(one.status, one.counts.answered) for one in result.repetitions] == [
+        ("completed", 5)
+    ] * 2
+    assert (result.retest.times, result.retest.consistency.n) == (3, 5)
+    assert result.retest.consistency.n_flips == 0
+    assert overnight.run(study.config).retest is None  # nobody asked for it
+
+
+@pytest.mark.parametrize(
+    "asked", [{"repeat": 1}, {"repeat_sample": 5}, {"repeat": 2, "repeat_sample": 0}]
+)
+def test_what_cannot_be_repeated_is_refused_before_anything_is_done(study, asked):
+    with pytest.raises(overnight.UsageError, match="repeat"):
+        overnight.run(study.config, **asked)

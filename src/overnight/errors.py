@@ -81,11 +81,15 @@ class ExperimentOwned(RefusedError):
 class AlreadyCompleted(RefusedError):
     """Every narrative of this experiment has its result."""
 
-    def __init__(self, experiment_id: str, name: str) -> None:
-        super().__init__(
-            f"{experiment_id} ({name}) is already completed; nothing to resume. More narratives "
-            "of its file: --max-narratives N"
-        )
+    def __init__(self, experiment_id: str, name: str, *, repeats: str | None = None) -> None:
+        done = f"{experiment_id} ({name}) is already completed; nothing to resume."
+        more = "More narratives of its file: --max-narratives N"
+        if repeats is not None:  # its sample stays as it is
+            more = (
+                f"It repeats {repeats[:8]}; one more answer for each narrative of its sample: "
+                "overnight run CONFIG --repeat K"
+            )
+        super().__init__(f"{done} {more}")
 
 
 class DataChanged(RefusedError):

@@ -1,10 +1,13 @@
 """overnight from Python: the same commands, progress, signals and errors as on the command line."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from overnight.cli.live import watched
+from overnight.commands.repeat import Again
+from overnight.commands.repeat import repeat as repeat_experiment
 from overnight.commands.results import declared
 from overnight.commands.results import metrics as measured
 from overnight.commands.results import results as read_results
@@ -13,7 +16,7 @@ from overnight.commands.resume import resume as resume_experiment
 from overnight.commands.run import run as run_experiment
 from overnight.commands.stint import RunResult
 from overnight.domain.result import Result
-from overnight.errors import MissingExtra
+from overnight.errors import MissingExtra, UsageError
 from overnight.report.columns import columns_of
 from overnight.report.metrics import Metrics
 
@@ -30,18 +33,36 @@ def run(
     db: Path | str | None = None,
     new: bool = False,
     reuse: str | None = None,
+    repeat: int | None = None,
+    repeat_sample: int | None = None,
     max_narratives: int | None = None,
     concurrency: int | None = None,
 ) -> RunResult:
     """Start the experiment of a file, or go on with it, and return how it ended.
 
-    With `reuse`, a new one that copies the answers of that experiment to the same requests.
+    With `reuse`, a new one that copies the answers of that experiment to the same requests. With
+    `repeat`, a random sample of its narratives (`repeat_sample` of them, else 200 or as before) is
+    then asked again until each has so many answers: the result says how these repetitions ended,
+    and in `retest` how far the answers agree.
+
     Shows progress on stderr; Ctrl-C stops as on the command line (in a notebook: interrupt the
     kernel). Raises UsageError, RefusedError or StoppedError with one sentence.
     """
+    again = _again(repeat, repeat_sample)
     with watched() as handler:
-        return run_experiment(
+        if again is None:
+            return run_experiment(
+                config,
+                db=db,
+                new=new,
+                reuse=reuse,
+                max_narratives=max_narratives,
+                concurrency=concurrency,
+                handler=handler,
+            )
+        done = repeat_experiment(
             config,
+            again,
             db=db,
             new=new,
             reuse=reuse,
@@ -49,6 +70,18 @@ def run(
             concurrency=concurrency,
             handler=handler,
         )
+    return replace(done.main, repetitions=done.repetitions, retest=done.retest)
+
+
+def _again(repeat: int | None, sample: int | None) -> Again | None:
+    """What is asked for, where anything is. Raises UsageError for what cannot be."""
+    if repeat is None:
+        if sample is not None:
+            raise UsageError("repeat_sample needs repeat: how many answers for each narrative")
+        return None
+    if repeat < 2 or (sample is not None and sample < 1):  # noqa: PLR2004 - the first one included
+        raise UsageError("repeat is 2 or more, the first answer included; repeat_sample 1 or more")
+    return Again(repeat, sample)
 
 
 def resume(

@@ -91,6 +91,12 @@ class ExperimentView:
         return None if of is None else f"repeat {no} of {of[:8]}"
 
     @property
+    def origin_text(self) -> str | None:
+        """Whose answers it repeats or copies; None where it stands for itself."""
+        reused = self.summary.row["reuse_of"]
+        return self.repeat_text or (None if reused is None else f"reuses {reused[:8]}")
+
+    @property
     def pause_text(self) -> str | None:
         """The pause in words; None while calls are answered."""
         pause = self.pause

@@ -1,6 +1,6 @@
 """Kills the real command some hundred times, and checks after each that nothing is lost.
 
-    make chaos [N=300] [SEED=...] [ONLY=number of a study] [PART=kills|endurance]
+    make chaos [N=300] [SEED=...] [ONLY=number of a study] [PART=kills|deeds|endurance]
 
 Prints a table. For a study that fails it prints what to type to see the same again (the moments are
 drawn from the seed; what the machine does in them is its own), and keeps its folder.
@@ -16,6 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 from random import Random
 
+from chaos_deeds import DEEDS, Stage, perform
 from chaos_endurance import PARTS
 from chaos_kills import Kill, live, measure
 from chaos_look import Look
@@ -33,9 +34,11 @@ def main() -> int:
     bench = Bench(folder, Sizes(), STATES)
     began, failures = time.monotonic(), 0
     try:
-        if asked.part != "endurance":
+        if asked.part in ("kills", "all"):
             failures += _kill(bench, asked)
-        if asked.part != "kills" and asked.only is None:
+        if asked.part == "deeds" or (asked.part == "all" and asked.only is None):
+            failures += _do(bench, asked)
+        if asked.part == "endurance" or (asked.part == "all" and asked.only is None):
             failures += _endure(bench)
     finally:
         bench.close()
@@ -50,7 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000)
     parser.add_argument("--only", type=int, help="the number of one study")
-    parser.add_argument("--part", choices=("kills", "endurance", "all"), default="all")
+    parser.add_argument("--part", choices=("kills", "deeds", "endurance", "all"), default="all")
     return parser.parse_args()
 
 
@@ -83,15 +86,39 @@ def _study(
             if kill.hit:
                 kills[kill.phase].append(kill)
     except Exception:  # noqa: BLE001 - the others go on
-        kept = bench.folder / f"failed-{number}"
-        shutil.copytree(bench.study.folder, kept)
-        shutil.copy(bench.study.said, kept / "said.txt")
         print(f"\nFAILED after {', '.join(so_far) or 'nothing'} of {first.name}", file=sys.stderr)
         traceback.print_exc()
-        print(f"kept in {kept}; again: make chaos SEED={seed} ONLY={number}\n", file=sys.stderr)
+        _keep(bench, str(number), f"make chaos SEED={seed} ONLY={number}")
         return False
     print(f"study {number}: {', '.join(so_far)}", flush=True)
     return True
+
+
+def _do(bench: Bench, asked: argparse.Namespace) -> int:
+    """Commands upon a completed study, killed in turn; how many of them failed."""
+    stage, number, failures = Stage(bench), asked.only or 0, 0
+    hits: dict[str, int] = defaultdict(int)
+    while sum(hits.values()) < asked.kills // 5:
+        deed = DEEDS[number % len(DEEDS)]
+        try:
+            hits[deed.name] += perform(stage, deed, Random(f"{asked.seed} deed {number}"))
+        except Exception:  # noqa: BLE001 - the others go on
+            failures += 1
+            hits[deed.name] += 1  # else a defect at its beginning would never end
+            traceback.print_exc()
+            _keep(bench, f"deed-{number}", f"make chaos PART=deeds SEED={asked.seed} ONLY={number}")
+        number += 1
+        if asked.only is not None:
+            break
+    print("\nkilled while: " + ", ".join(f"{name} {n}" for name, n in hits.items()), flush=True)
+    return failures
+
+
+def _keep(bench: Bench, name: str, again: str) -> None:
+    kept = bench.folder / f"failed-{name}"
+    shutil.copytree(bench.study.folder, kept)
+    shutil.copy(bench.study.said, kept / "said.txt")
+    print(f"kept in {kept}; again: {again}\n", file=sys.stderr)
 
 
 def _table(kills: dict[str, list[Kill]], n_studies: int) -> None:

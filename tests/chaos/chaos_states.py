@@ -1,16 +1,12 @@
 """How far studies have come before they are killed; "new" ones have not begun."""
 
-import contextlib
 import signal
-import sqlite3
 import subprocess
-from pathlib import Path
 
 from chaos_study import Bench, State, Study, locked
 
+from older_world import make_older
 from overnight.testing import wait_until
-
-_OLDER = Path(__file__).parent.parent / "store" / "older" / "schema_1.sql"
 
 
 def _half(_bench: Bench, study: Study) -> None:
@@ -50,26 +46,7 @@ def _older(bench: Bench, study: Study) -> None:
     """Half done, by an older version."""
     _half(bench, study)
     bench.quiet()
-    new, old = study.database, study.folder / "older.db"
-    with contextlib.closing(sqlite3.connect(old)) as connection:
-        connection.executescript(_OLDER.read_text(encoding="utf-8"))
-        connection.execute("ATTACH ? AS new", (str(new),))
-        for (table,) in connection.execute(
-            "SELECT name FROM main.sqlite_master WHERE type = 'table'"
-        ).fetchall():
-            columns = ", ".join(
-                name
-                for (name,) in connection.execute(
-                    f"SELECT name FROM pragma_table_info('{table}', 'main')"
-                )
-            )
-            connection.execute(
-                f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}"
-            )
-        connection.commit()
-    for suffix in ("", "-wal", "-shm"):
-        new.with_name(new.name + suffix).unlink(missing_ok=True)
-    old.rename(new)
+    make_older(study.database)
 
 
 STATES = {

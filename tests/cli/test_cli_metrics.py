@@ -1,6 +1,7 @@
 """`metrics`, as it is typed."""
 
 import json
+import re
 import sqlite3
 
 import pytest
@@ -61,7 +62,14 @@ def split(overnight, study, server, monkeypatch):
 
 
 def test_the_end_of_a_run_says_what_is_set_apart_and_how_often_labels_were_seen(overnight, split):
-    assert "Without the test part (30% of the cases, drawn with seed 0)" in split.said.out
+    said = split.said.out
+    told = re.search(
+        r"Without the test part \(30% of the cases, drawn with seed 0\): the figures are of (\d+) "
+        r"of the 60 results; metrics --final shows those of the rest, once, at the end\.",
+        said,
+    )
+    assert re.search(rf"^results +{told[1]} ", said[told.end() :], re.MULTILINE)
+    assert f" {told[1]} " not in said[: told.start()]
     assert "First configuration measured on these labels" in split.said.out
     said = overnight("metrics")
     assert "Without the test part" in said.out

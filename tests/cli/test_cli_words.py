@@ -234,6 +234,9 @@ def test_repetitions_are_shown_with_how_far_they_agree(overnight, done):
     assert said.code == 0
     for line in ("share that flips", "0.000 [0.000, 0.278]", "Fleiss' kappa", "--repeats"):
         assert line in said.out
+    assert "no call was made" not in said.out
+    assert "with 30 narratives; its repetitions asked 10 + 10 of them again" in said.out
+    assert "no call was made" in overnight("run", "study.yaml", "--repeat", 3).out
     assert f"study, repeat 3 of {done.id[:8]}" in overnight("list").out
     assert "Asked again" in overnight("metrics").out
     json_ = json.loads(overnight("metrics", "--json").out)
@@ -245,3 +248,68 @@ def test_repetitions_are_shown_with_how_far_they_agree(overnight, done):
     assert f"repeat 2 of {done.id[:8]}" in overnight("status", repetition).out
     assert overnight("run", "study.yaml", "--repeat-sample", 10).code == 2
     assert overnight("run", "study.yaml", "--repeat", 1).code == 2
+
+
+@pytest.fixture
+def family(overnight, done):
+    """A completed study, a repetition of it, and one that copies its answers."""
+    assert overnight("run", "study.yaml", "--repeat", 2, "--repeat-sample", 10).code == 0
+    assert overnight("run", "study.yaml", "--reuse", done.id).code == 0
+    done.repetition, done.copy = (
+        str(done.value(f"SELECT experiment_id FROM experiments WHERE {which} IS NOT NULL"))
+        for which in ("repeat_of", "reuse_of")
+    )
+    return done
+
+
+def test_the_list_says_whose_answers_an_experiment_repeats_or_copies(overnight, family):
+    short = family.id[:8]
+    said = overnight("list").out
+    assert f"study, repeat 2 of {short}" in said
+    assert f"study, reuses {short}" in said
+    copy, repetition, first = json.loads(overnight("list", "--json").out)
+    assert (copy["reuse_of"], copy["copied"], copy["repeat_of"]) == (family.id, 30, None)
+    assert (repetition["repeat_of"], repetition["repeat_no"]) == (family.id, 2)
+    assert (first["reuse_of"], first["repeat_of"], first["copied"]) == (None, None, 0)
+
+
+def test_what_can_be_done_with_a_completed_repetition_is_all_that_is_named(overnight, family):
+    said = overnight("resume", family.repetition)
+    assert said.code == 3
+    assert "--max-narratives" not in said.err
+    assert f"It repeats {family.id[:8]}" in said.err
+    assert "overnight run CONFIG --repeat K" in said.err
+    assert "--max-narratives N" in overnight("resume", family.id).err
+
+
+def test_a_purge_names_what_stays_elsewhere(overnight, family):
+    said = overnight("purge", family.id, "--yes")
+    repetitions = f"Repetitions of it stay, with their own answers: {family.repetition[:8]}"
+    assert f"{repetitions}; to delete one: overnight purge ID" in said.out
+    assert f"Answers copied from it stay, in: {family.copy[:8]}" in said.out
+    assert "Its narratives stay: another experiment uses them." in said.out
+    orphan = overnight("show", family.repetition, "--repeats")
+    assert orphan.code == 3
+    assert (
+        f"{family.repetition[:8]} repeats {family.id[:8]}, which has been deleted: there is "
+        f"nothing to hold its answers against. Its own answers: overnight show "
+        f"{family.repetition[:8]}"
+    ) in orphan.err
+    assert overnight("show", family.repetition).code == 0
+    assert overnight("metrics", family.repetition).code == 0
+    said = overnight("purge", family.repetition, "--yes").out
+    assert "Repetitions of it" not in said
+    assert "Answers copied" not in said
+
+
+@pytest.mark.usefixtures("done")
+def test_a_data_file_in_the_place_of_an_experiment_file(overnight):
+    for verb in ("check", "run"):
+        said = overnight(verb, "narratives.csv")
+        assert said.code == 2
+        assert said.err.strip() == (
+            "error: narratives.csv: this is a data file: name it as data.file in an experiment "
+            "file (overnight init DIR makes some to start from), and type: "
+            "overnight check STUDY.yaml"
+        )
+    assert "no such file" in overnight("check", "nowhere.csv").err

@@ -2,12 +2,20 @@
 
 import csv
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 
-from overnight.commands import exports
+from overnight.commands import exports, stint
+from overnight.commands.repeat import Again, repeat
+from overnight.commands.results import export
+from overnight.commands.resume import Changes, resume
 from overnight.commands.retry import retry
-from overnight.domain.experiment import Status
+from overnight.domain.experiment import Event, Status
+from overnight.session import Ending
+from overnight.stop import StopRequest
 from overnight.testing import Scripted, keyword_script, scripted_server, wait_until
 
 
@@ -159,3 +167,110 @@ def test_what_it_takes_stays_under_a_hundredth_of_the_time(study, monkeypatch):
     # what takes longer than it was reckoned to is paid back by waiting: one step beyond at most
     assert sum(paid) - max(paid) <= 0.01 * worked
     assert paid
+
+
+# --- somebody wants the end while the files are written ------------------------------------------
+
+
+@pytest.fixture
+def asked_at_row(monkeypatch):
+    """Something happens while the 5th row of 40 is read, for csv and json at the end of a run."""
+    monkeypatch.setattr(stint, "_MOMENT", 0.0)
+    monkeypatch.setattr("overnight.report.export._TELL_EVERY", 1)
+
+    def arm(happens):
+        def rows(*arguments, **options):
+            found = list(iterate(*arguments, **options))
+            for n, row in enumerate(found, start=1):
+                if n == 5 and len(found) == 40:
+                    happens()
+                yield row
+
+        iterate = exports.iterate_results
+        monkeypatch.setattr(exports, "iterate_results", rows)
+
+    return arm
+
+
+def test_the_end_of_a_run_is_not_held_up_by_its_files(study, server, asked_at_row, monkeypatch):
+    stop = StopRequest()
+    asked_at_row(lambda: stop.ask(Ending(Event.CANCEL, "stopped by a test")))
+    study.data(40).configure(server.url)
+    done = study.run(stop=stop)
+    assert (done.status, done.counts.completed, done.files_cut) == (Status.COMPLETED, 40, True)
+    assert done.files == ()
+    assert study.value("SELECT accuracy FROM experiments") == 1.0
+    folder = study.folder / "exports" / done.experiment_id
+    assert [file.name for file in folder.iterdir() if file.name != "results.jsonl"] == []
+    [told] = [line for line in said(study) if "stopped by a test" in line]
+    assert told.endswith(f"to write them: overnight export {done.experiment_id[:8]}")
+    monkeypatch.undo()
+    export(db=study.database)
+    assert len((folder / "results.csv").read_text().splitlines()) == 41
+
+
+def test_old_files_stand_where_new_ones_were_not_written_to_their_end(study, server, asked_at_row):
+    study.data(40).configure(server.url)
+    first = study.run(max_narratives=20)
+    before = file_of(study, "results.csv").read_bytes()
+    stop = StopRequest()
+    asked_at_row(lambda: stop.ask(Ending(Event.FAIL, "stopped by a test")))
+    done = resume(
+        first.experiment_id,
+        db=study.database,
+        changes=Changes(max_narratives=40),
+        handler=study.events.append,
+        stop=stop,
+    )
+    assert (done.status, done.counts.completed, done.files_cut) == (Status.COMPLETED, 40, True)
+    assert file_of(study, "results.csv").read_bytes() == before
+
+
+def test_no_repetition_is_begun_after_that(study, server, asked_at_row):
+    stop = StopRequest()
+    asked_at_row(lambda: stop.ask(Ending(Event.CANCEL, "stopped by a test")))
+    study.data(40).configure(server.url)
+    done = repeat(
+        study.config, Again(2, 10), db=study.database, handler=study.events.append, stop=stop
+    )
+    assert done.repetitions == ()
+    assert study.value("SELECT count(*) FROM experiments") == 1
+
+
+_SIGNALLED = """
+import os, sys
+from overnight.cli import main
+from overnight.commands import exports, stint
+import overnight.report.export as export
+
+def rows(*arguments, **options):
+    for n, row in enumerate(iterate(*arguments, **options), start=1):
+        if n == 5:
+            os.kill(os.getpid(), number)
+        yield row
+
+iterate, exports.iterate_results = exports.iterate_results, rows
+stint._MOMENT, export._TELL_EVERY = 0.0, 1
+number = int(sys.argv.pop())
+main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_files_are_written_ends_the_process_completed(study, server, number, code):
+    study.data(40).configure(server.url)
+    words = ("run", "study.yaml", "--db", str(study.database), str(int(number)))
+    done = subprocess.run(
+        [sys.executable, "-c", _SIGNALLED, *words],
+        cwd=study.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Completed: 40 of 40" in done.stdout
+    assert "Exported" not in done.stdout
+    assert "overnight export" in done.stderr
+    assert study.value("SELECT status FROM experiments") == "completed"
+    assert study.run().already_complete

@@ -14,7 +14,8 @@ from overnight.commands.repeat import Again, repeat
 from overnight.commands.resume import Changes, resume
 from overnight.commands.retest import repeated_answers
 from overnight.domain.experiment import Event, Status
-from overnight.errors import RefusedError, UnknownExperiment, UsageError
+from overnight.errors import RefusedError, UsageError
+from overnight.report.repeats import retest_table
 from overnight.session import Ending
 from overnight.stop import StopRequest
 from overnight.testing import Scripted, keyword_script
@@ -185,7 +186,7 @@ def test_either_can_be_purged_without_the_other(asked):
     gone(ids[2])
     assert len(repeated_answers(ids[3], db=asked.database)[0].answers) == 2
     gone(main.experiment_id)
-    with pytest.raises(UnknownExperiment):
+    with pytest.raises(RefusedError, match="which has been deleted"):
         repeated_answers(ids[3], db=asked.database)
     gone(ids[3])
     assert asked.query("SELECT count(*) FROM members") == [(0,)]
@@ -226,3 +227,61 @@ def test_a_sample_of_a_random_pilot_is_of_what_the_pilot_covers(asked, server):
 def test_repetitions_are_no_further_configuration_measured_on_the_labels(asked):
     repeated(asked, 3, 10)
     assert asked.value("SELECT count(DISTINCT configuration_sha256) FROM looks") == 1
+
+
+# --- the experiment has grown since --------------------------------------------------------------
+
+
+@pytest.fixture
+def grown(asked, server):
+    """A pilot of 15, of which 10 were asked again, that covers all 40 now."""
+    server.script = moody
+    main = repeated(asked, 2, 10, max_narratives=15).main
+    changes = Changes(max_narratives=40)
+    resume(main.experiment_id, db=asked.database, changes=changes, handler=asked.events.append)
+    asked.events.clear()
+    server.calls.clear()
+    return asked
+
+
+def test_repetitions_of_a_pilot_that_has_grown_keep_their_sample_and_say_so(grown, server):
+    done = repeated(grown, 3)
+    assert grown.query(EACH) == [(None, 40), (2, 10), (3, 10)]
+    assert len(server.calls) == 10
+    [told] = [m for e in grown.events if "sample of the first" in (m := getattr(e, "message", ""))]
+    assert "a sample of the first 15 narratives, drawn before there were 40" in told
+    ids = [i for (i,) in grown.query("SELECT experiment_id FROM experiments WHERE repeat_no > 1")]
+    assert f"overnight purge {ids[0][:8]}" in told
+    assert done.retest.n_drawn_from == 15
+    assert done.retest.n_asked == 10
+    assert ["drawn from the first", "15"] in retest_table(done.retest)
+    answers = {one.row_num: one.answers for one in repeated_answers("latest", db=grown.database)}
+    assert len(answers) == 10
+    assert max(answers) <= 15
+
+
+def test_the_sample_is_still_known_to_be_a_pilots_when_its_first_repetition_is_gone(grown):
+    repeated(grown, 3)
+    second = grown.value("SELECT experiment_id FROM experiments WHERE repeat_no = 2")
+    purge(second, db=grown.database, confirm=lambda _asked: True, handler=grown.events.append)
+    assert repeated(grown, 3).retest.n_drawn_from == 15
+
+
+def test_another_sample_of_a_grown_pilot_needs_the_old_one_deleted(grown):
+    with pytest.raises(RefusedError, match=r"To draw another, delete them first: overnight purge"):
+        repeated(grown, 2, 30)
+    second = grown.value("SELECT experiment_id FROM experiments WHERE repeat_no = 2")
+    purge(second, db=grown.database, confirm=lambda _asked: True, handler=grown.events.append)
+    done = repeated(grown, 2, 30)
+    assert grown.query(EACH) == [(None, 40), (2, 30)]
+    assert done.retest.n_drawn_from is None
+
+
+def test_a_pilot_in_random_order_is_a_random_sample_itself(asked, server):
+    asked.configure(server.url, run={"order": "random"})
+    main = repeated(asked, 2, 10, max_narratives=15).main
+    changes = Changes(max_narratives=40)
+    resume(main.experiment_id, db=asked.database, changes=changes, handler=asked.events.append)
+    done = repeated(asked, 3)
+    assert done.retest.n_drawn_from is None
+    assert not any("of the first" in getattr(event, "message", "") for event in asked.events)

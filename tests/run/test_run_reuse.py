@@ -326,3 +326,20 @@ def test_a_random_order_covers_other_narratives_and_copies_all_the_same(correcte
     )
     assert (grown.status, grown.counts.copied, len(server.calls)) == (Status.COMPLETED, 16, 4)
     assert doctor(db=corrected.database).is_fine
+
+
+def test_errors_of_the_other_experiment_that_are_errors_again_do_not_stop_the_run(study, server):
+    """What is left to ask are mostly the errors: that says nothing against the model."""
+    bad = {f"Case {i} is invented" for i in range(2, 100, 4)}
+    server.script = lambda call: (
+        Scripted("nothing readable")
+        if any(words in call.text for words in bad)
+        else keyword_script(call)
+    )
+    study.data(100).configure(server.url)
+    first = study.run()
+    assert first.counts.errors == 25
+    correct(study)
+    result = study.run(reuse=first.experiment_id)
+    assert (result.status, result.counts.copied) == (Status.COMPLETED, 72)
+    assert result.counts.errors == 25

@@ -32,7 +32,7 @@ def _row(view: ExperimentView) -> Row:
     c, row = view.counts, view.summary.row
     return {
         "id": view.experiment_id[:8],
-        "name": view.name + (f", {repeat}" if (repeat := view.repeat_text) else ""),
+        "name": view.name + (f", {origin}" if (origin := view.origin_text) else ""),
         "state": _state(view),
         "done": f"{c.completed:,} of {c.total:,}",
         "errors": f"{c.errors:,}",

@@ -93,8 +93,21 @@ def ask_purge(asked: Purge, *, yes: bool) -> bool:
         out.print("Its narratives stay: another experiment uses them.")
     else:
         out.print(f"Its narratives go too (loaded from {asked.data_source}; the file stays).")
+    _show_heirs(asked)
     _show_backups(asked)
     return yes or _ask("Delete all this for good?")
+
+
+def _show_heirs(asked: Purge) -> None:
+    """Other experiments that hold what was answered to the same narratives: they stay."""
+    out = console()
+    for what, heirs in (
+        ("Repetitions of it stay, with their own answers", asked.repetitions),
+        ("Answers copied from it stay, in", asked.copies),
+    ):
+        if heirs:
+            ids = ", ".join(one.experiment_id[:8] for one in heirs)
+            out.print(f"{what}: {ids}; to delete one: overnight purge ID", soft_wrap=True)
 
 
 def _show_backups(asked: Purge) -> None:

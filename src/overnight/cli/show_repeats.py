@@ -13,12 +13,27 @@ from overnight.report.repeats import Repeated, retest_table
 
 def show_repeating(done: Repeating, *, strict: bool) -> int:
     """How it ended, and how far the answers agree; the exit code, also where nobody reads."""
-    show_run(done.main, strict=strict)
+    if done.main.already_complete and done.repetitions:  # calls were made, but not for it
+        with suppress(OSError):
+            _show_asked(done)
+    else:
+        show_run(done.main, strict=strict)
     if done.last is not done.main and done.last.status is not Status.COMPLETED:
         return show_run(done.last, strict=strict)
     with suppress(OSError):
         _show_retest(done)
     return exit_code(done.last, strict=strict)
+
+
+def _show_asked(done: Repeating) -> None:
+    main, which = done.main, which_experiment(done.main)
+    numbers = " + ".join(f"{one.counts.completed:,}" for one in done.repetitions)
+    console().print(
+        f"\n{main.name} ({main.experiment_id[:8]}) was complete already, with "
+        f"{main.counts.completed:,} narratives; its repetitions asked {numbers} of them again. "
+        f"Metrics: {this_command()} metrics {which}",
+        soft_wrap=True,
+    )
 
 
 def _show_retest(done: Repeating) -> None:

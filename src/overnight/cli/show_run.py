@@ -26,12 +26,12 @@ from overnight.commands.retry import Retry
 from overnight.commands.stint import RunResult
 from overnight.domain.experiment import Status
 from overnight.ingest.load import Census
-from overnight.report.look_text import look_sentences, part_sentence
+from overnight.report.look_text import look_sentences, part_in_words, part_sentence
 from overnight.views import ExperimentView, duration, percent, size_text, view_json
 
 _AUTO = "as many as the server takes"
 _INTERRUPTED, _TERMINATED = 130, 143
-_SIGTERM = 15
+_SIGINT, _SIGTERM = 2, 15
 _COMPLETED_WITH_ERRORS = 4
 
 
@@ -52,7 +52,9 @@ def _show_run(result: RunResult) -> None:
             f"{result.name} ({result.experiment_id[:8]}) is already complete with {c.completed:,} "
             f"narratives{errors}; no call was made."
         )
-        _show_labels(out, result)
+        if sentence := part_sentence("develop", result.split):
+            out.print(sentence, style="yellow")
+        _show_looks(out, result)
         which = which_experiment(result)
         out.print(f"For a fresh experiment add --new. Metrics: overnight metrics {which}")
     elif result.status is Status.COMPLETED:
@@ -70,9 +72,10 @@ def _show_complete(out: Console, result: RunResult) -> None:
         out.print(f"\n{message}", style="bold red")
     else:
         out.print(f"\nCompleted: {c.completed:,} of {c.total:,}{copied}{errors}.", style="bold")
+    _show_part(out, result)
     if result.metrics is not None and c.answered:
         show_metric_rows(out, result.metrics)
-    _show_labels(out, result)
+    _show_looks(out, result)
     if result.files:
         out.print("\nExported:")
         for file in result.files:
@@ -87,10 +90,20 @@ def _show_complete(out: Console, result: RunResult) -> None:
     out.print(f"A spreadsheet: {overnight} export {which} --format xlsx", soft_wrap=True)
 
 
-def _show_labels(out: Console, result: RunResult) -> None:
-    """What the metrics leave out, and how often these labels were looked at."""
-    if sentence := part_sentence("develop", result.split):
-        out.print(sentence, style="yellow")
+def _show_part(out: Console, result: RunResult) -> None:
+    """What the figures leave out: said before a smaller number is seen in them."""
+    if (said := part_in_words("develop", result.split)) and result.metrics is not None:
+        n, completed = result.metrics.overall.n, result.counts.completed
+        out.print(
+            f"{said[:-1]}: the figures are of {n:,} of the {completed:,} results; "
+            "metrics --final shows those of the rest, once, at the end.",
+            style="yellow",
+            soft_wrap=True,
+        )
+
+
+def _show_looks(out: Console, result: RunResult) -> None:
+    """How often these labels were looked at."""
     for sentence in look_sentences(result.look):
         out.print(sentence, style="yellow")
 
@@ -111,7 +124,9 @@ def exit_code(result: RunResult, *, strict: bool) -> int:
     """What the command ends with."""
     if result.status is Status.CANCELLED:
         return _INTERRUPTED
-    if result.status is Status.FAILED:
+    if result.files_cut and result.signal == _SIGINT:  # so that a script goes no further
+        return _INTERRUPTED
+    if result.status is Status.FAILED or result.files_cut:
         return _TERMINATED if result.signal == _SIGTERM else 1
     return _COMPLETED_WITH_ERRORS if strict and result.counts.errors else 0
 

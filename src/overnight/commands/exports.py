@@ -7,6 +7,7 @@ commits. All of it in a thread of its own, and beside a run for at most a hundre
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from overnight.app import folder_of
@@ -45,6 +46,8 @@ class Exports:
         self._costs = {"grow": 0.0, "refresh": 0.0}  # seconds, as measured last
         self._n_refreshed, self._refreshed_at = 0, time.monotonic()
         self._complained = False
+        self.are_cut = False  # somebody wanted the end before the last word was written
+        self._is_asked: Callable[[], bool] = lambda: False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -60,13 +63,18 @@ class Exports:
         if self._thread is not None:
             self._thread.join()
 
-    def finish(self) -> tuple[Path, ...]:
-        """All results are there: write every file, whole; the files."""
+    def finish(self, is_asked: Callable[[], bool]) -> tuple[Path, ...]:
+        """All results are there: write every file, whole; the files.
+
+        Once somebody `is_asked` to stop, which is looked at every 1,000 rows, what is not
+        complete stays as it was (see `are_cut`).
+        """
         self._stopping.clear()
+        self._is_asked, self.are_cut = is_asked, False
         self._complained = False  # what matters now is whether the last word is there
         files: list[Path] = []
         if self._tables:
-            files += self._trying(self._write_tables)
+            files += self._trying(partial(self._write_tables, self._go_on))
         if self._grows:
             files += self._trying(self._complete_growing)
         return tuple(files)
@@ -129,6 +137,7 @@ class Exports:
         try:
             return do() or ()
         except _Stopped:
+            self.are_cut = True
             return ()
         except (OSError, OvernightError) as error:
             if not self._complained:
@@ -139,7 +148,7 @@ class Exports:
             return ()
 
     def _go_on(self, _n: int = 0) -> None:
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._is_asked():
             raise _Stopped
 
     def _page(self, after: int) -> Page:
@@ -153,7 +162,7 @@ class Exports:
         )
         return page.results, page.after, page.is_last
 
-    def _write_tables(self, on_rows: Callable[[int], None] | None = None) -> tuple[Path, ...]:
+    def _write_tables(self, on_rows: Callable[[int], None]) -> tuple[Path, ...]:
         session = self._session
         spec, key = session.config.values.answer, session.keys.experiment_key
         dataset = session.experiment.dataset_id
@@ -167,16 +176,16 @@ class Exports:
         """The file that grew, true: a retry has changed old results in their place."""
         growing = self._growing
         if self._session.workload.errors:
-            growing.rewrite()
+            growing.rewrite(self._go_on)
         else:
-            growing.update()
+            growing.update(self._go_on)
         if growing.n_rows != counts(self._session.database, self._session.experiment).completed:
-            growing.rewrite()  # ids of deleted rows were used again
+            growing.rewrite(self._go_on)  # ids of deleted rows were used again
         return (growing.file,)
 
 
 class _Stopped(Exception):
-    """The session ended first."""
+    """The session ended first, or somebody wants it to."""
 
 
 def file_columns(files: tuple[Path, ...], log_dir: Path) -> Mapping[str, str | None]:

@@ -2,16 +2,19 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from overnight.app import connected
 from overnight.commands.removal import Removable, owned, removable, remove
+from overnight.domain.experiment import Experiment
 from overnight.errors import ExperimentOwned, UsageError
 from overnight.events import Handler, Said
 from overnight.store.database import Database
 from overnight.store.experiments import find_experiment, list_experiments
+from overnight.store.members import repetitions_of
 from overnight.store.removal import is_used_by_others
+from overnight.store.reuse import copies_of
 from overnight.store.shelf import backups_of, leftovers_of
 from overnight.views import view_experiment
 
@@ -26,6 +29,8 @@ class Purge:
     data_source: str | None  # the data file whose narratives go too; None: others use them
     backups: tuple[Path, ...]
     with_backups: bool
+    repetitions: tuple[Experiment, ...] = ()  # of it; they stay
+    copies: tuple[Experiment, ...] = ()  # that have answers of it, which stay
     done: bool = False
     n_narratives: int = 0
 
@@ -57,14 +62,7 @@ def purge(
                 backup.unlink(missing_ok=True)
         for note in _wipe(database):
             handler(Said(note, warning=True))
-        return Purge(
-            asked.found,
-            asked.data_source,
-            asked.backups,
-            with_backups,
-            done=True,
-            n_narratives=n_narratives,
-        )
+        return replace(asked, done=True, n_narratives=n_narratives)
 
 
 def _asked(database: Database, name: str, *, with_backups: bool) -> Purge:
@@ -72,9 +70,18 @@ def _asked(database: Database, name: str, *, with_backups: bool) -> Purge:
     found = removable(database, experiment)
     with database.read() as connection:
         shared = is_used_by_others(connection, experiment)
+        repetitions = repetitions_of(connection, experiment)
+        copies = copies_of(connection, experiment)
     source = found.view.summary.row["data_file"]
     backups = (*backups_of(database.path), *leftovers_of(database.path))
-    return Purge(found, None if shared else source or "", backups, with_backups)
+    return Purge(
+        found,
+        None if shared else source or "",
+        backups,
+        with_backups,
+        repetitions=tuple(repetitions),
+        copies=tuple(copies),
+    )
 
 
 def _wipe(database: Database) -> list[str]:

@@ -5,7 +5,7 @@ and the same of everything else.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,13 @@ from overnight.stop import StopRequest, signals
 from overnight.store.database import Database
 from overnight.store.datasets import get_dataset
 from overnight.store.experiments import find_experiment, get_experiment
-from overnight.store.members import add_repetition, repetitions_of
+from overnight.store.members import (
+    add_repetition,
+    drawn_from,
+    repeats,
+    repetitions_of,
+    sampled_from,
+)
 
 SAMPLE = 200  # narratives, unless somebody asks for more
 SEED_STEP = 1000  # repetition 2 is asked with run.seed + 1000, 3 with + 2000, ...
@@ -84,7 +90,7 @@ def repeat(
             handler=handler,
             stop=stop,
         )
-        if main.status is not Status.COMPLETED:
+        if main.status is not Status.COMPLETED or main.files_cut:
             return Repeating(main)
         with connected(main.database, writes=handler) as database:
             experiment = find_experiment(database, main.experiment_id)
@@ -92,11 +98,12 @@ def repeat(
             config = replace(as_started(experiment, config), file=Path(config_file))
             if concurrency is not None:
                 config = _with(config, "concurrency", concurrency)
+            _tell_if_grown(database, experiment, handler)
             done = []
             for one in _repetitions(database, experiment, config, again):
                 opening = Opening(as_started(one, config), loaded=one.data_checksum, backup=False)
                 done.append(_carried_out(database, one, opening, handler, stop))
-                if done[-1].status is not Status.COMPLETED:
+                if done[-1].status is not Status.COMPLETED or done[-1].files_cut:
                     break
             return Repeating(main, tuple(done), retest_of(database, experiment))
 
@@ -137,11 +144,13 @@ def _repetition(
         for one in there:
             if one.repeat_no == repeat_no:
                 return one
+        if (limit := drawn_from(connection, experiment)) is not None:  # it has grown since
+            own = _with(own, "max_narratives", limit)
         columns = columns_of(own, dataset, binding_digest(own.values))
         columns |= {
             "repeat_of": experiment.experiment_id,
             "repeat_no": repeat_no,
-            "configuration_sha256": experiment.configuration_sha256,
+            "configuration_sha256": experiment.configuration_sha256 or experiment.binding_sha256,
             "log_dir": str(folder_of(database, "logs/experiments", columns["experiment_id"])),
         }
         sample = there[0] if there else _drawn(experiment, config, again.sample or SAMPLE)
@@ -180,5 +189,23 @@ def _refuse_other_sample(experiment: Experiment, there: list[Experiment], again:
     if min(again.sample, experiment.n_total) != n:
         raise RefusedError(
             f"the repetitions of {experiment.experiment_id[:8]} ({experiment.name}) cover a sample "
-            f"of {n:,} narratives, which stays as it is: leave --repeat-sample out"
+            f"of {n:,} narratives, which stays as it is: leave --repeat-sample out. To draw "
+            f"another, delete them first: {_purges(there)}"
         )
+
+
+def _tell_if_grown(database: Database, experiment: Experiment, say: Handler) -> None:
+    """What a sample of a pilot does not speak for."""
+    first = sampled_from(database, experiment)
+    if first is None:
+        return
+    message = (
+        f"the repetitions ask a sample of the first {first:,} narratives, drawn before there were "
+        f"{experiment.n_total:,}, and speak for those. To draw one from all, delete them first: "
+        f"{_purges(repeats(database, experiment))}"
+    )
+    say(Said(message, warning=True))
+
+
+def _purges(repetitions: Sequence[Experiment]) -> str:
+    return "; ".join(f"overnight purge {one.experiment_id[:8]}" for one in repetitions)

@@ -65,7 +65,9 @@ def resume(
         if changes.max_narratives is not None:
             config, total = _grown(database, experiment, config, changes.max_narratives)
         elif experiment.status is Status.COMPLETED and not changes.retry_errors:
-            raise AlreadyCompleted(experiment.experiment_id, experiment.name)
+            raise AlreadyCompleted(
+                experiment.experiment_id, experiment.name, repeats=experiment.repeat_of
+            )
         opening = Opening(
             config,
             total=total,

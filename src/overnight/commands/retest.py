@@ -1,17 +1,18 @@
 """What the repetitions of an experiment show: its answers held against themselves."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from overnight.app import connected
 from overnight.config import declared_answer
 from overnight.domain.experiment import Experiment, Status
 from overnight.domain.judgement import Judgement
-from overnight.errors import UsageError
+from overnight.errors import RefusedError, UnknownExperiment, UsageError
 from overnight.report.repeats import Repeated, Retest, repeated, retest
 from overnight.store.database import Database
 from overnight.store.experiments import find_experiment
-from overnight.store.members import repeats
+from overnight.store.members import repeats, sampled_from
 from overnight.store.parts import develop_part
 from overnight.store.results import iterate_judgements
 
@@ -25,18 +26,20 @@ def retest_of(database: Database, experiment: Experiment) -> Retest | None:
     primary = declared_answer(experiment.stored_config).primary_field
     if not again or primary is None:
         return None
-    return retest(_judgements(database, experiment, again), primary)
+    found = retest(_judgements(database, experiment, again), primary)
+    return replace(found, n_drawn_from=sampled_from(database, experiment))
 
 
 def repeated_answers(name: str, *, db: Path | str | None = None) -> list[Repeated]:
     """Each narrative of the sample with all its answers, those that flip first.
 
-    `name` may be that of a repetition. Raises UsageError where the experiment was not repeated.
+    `name` may be that of a repetition. Raises UsageError where the experiment was not repeated,
+    RefusedError where it has been deleted.
     """
     with connected(db) as database:
         experiment = find_experiment(database, name)
         if experiment.repeat_of is not None:
-            experiment = find_experiment(database, experiment.repeat_of)
+            experiment = _repeated(database, experiment)
         again = _complete(database, experiment)
         primary = declared_answer(experiment.stored_config).primary_field
         if not again or primary is None:
@@ -46,6 +49,18 @@ def repeated_answers(name: str, *, db: Path | str | None = None) -> list[Repeate
             )
         found = list(repeated(_judgements(database, experiment, again), primary))
     return sorted(found, key=lambda one: (not one.flips, one.row_num))
+
+
+def _repeated(database: Database, repetition: Experiment) -> Experiment:
+    """The experiment that is repeated. Raises RefusedError where it has been deleted."""
+    try:
+        return find_experiment(database, str(repetition.repeat_of))
+    except UnknownExperiment:
+        short = repetition.experiment_id[:8]
+        raise RefusedError(
+            f"{short} repeats {str(repetition.repeat_of)[:8]}, which has been deleted: there is "
+            f"nothing to hold its answers against. Its own answers: overnight show {short}"
+        ) from None
 
 
 def _complete(database: Database, experiment: Experiment) -> list[Experiment]:

@@ -4,7 +4,7 @@ import contextlib
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from overnight.app import concurrency_of, folder_of, make_client, wire
 from overnight.call.client import Client, Structured
@@ -17,6 +17,7 @@ from overnight.domain.split import Split
 from overnight.errors import DatabaseBusy, OvernightError, SupersededError, TerminatedError
 from overnight.events import Handler, Said, SessionEnded, SessionOpened, broadcast
 from overnight.report.metrics import Metrics, measure
+from overnight.report.repeats import Retest
 from overnight.runlog import RunLog
 from overnight.session import (
     Ending,
@@ -36,10 +37,13 @@ from overnight.store.results import label_counts
 from overnight.views import toll_text
 from overnight.work import run_to_end
 
+_MOMENT = 1.0  # seconds that the files may take once somebody wants the end
+_CUT = "everything is in the database, but its files are not all written, and are as they were"
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended. `metrics` and `files` are there when it is complete."""
+    """How a run ended. `metrics` and `files` are there when it is complete, and none was cut."""
 
     experiment_id: str
     name: str
@@ -54,6 +58,9 @@ class RunResult:
     kind: str = "start"  # or resume, or retry
     look: Look | None = None  # at the labels that the metrics rest on
     split: Split | None = None  # what the metrics leave out
+    files_cut: bool = False  # complete, but somebody wanted the end before all files were written
+    repetitions: "tuple[RunResult, ...]" = ()  # what was done of them, where some were asked for
+    retest: Retest | None = None  # how far they and the experiment agree
 
 
 def carry_out(
@@ -106,12 +113,12 @@ def _session(
     )
     for note in session.notes:
         emit(note)
-    ending, files = _work(session, client, concurrency, emit, stop)
+    worked = _work(session, client, concurrency, emit, stop)
     drain_sec = session.config.values.run.drain_sec
     counts = end(
         session,
-        ending,
-        file_columns(files, log_dir),
+        worked.ending,
+        file_columns(worked.files, log_dir),
         hurried=lambda: stop.is_overdue(drain_sec),
     )
     done = get_experiment(session.database, session.keys.experiment_key)
@@ -123,6 +130,8 @@ def _session(
             elapsed=session.heartbeat.worked,
         )
     )
+    is_complete = done.status is Status.COMPLETED
+    has_time = is_complete and not worked.files_cut
     return RunResult(
         experiment_id=experiment.experiment_id,
         name=experiment.name,
@@ -130,17 +139,26 @@ def _session(
         status=done.status,
         reason=done.status_reason,
         counts=counts,
-        **(shown_at_end(session.database, done) if done.status is Status.COMPLETED else {}),
-        files=files,
+        **(shown_at_end(session.database, done) if has_time else {}),
+        files=worked.files,
         signal=stop.signal,
         kind=session.kind,
+        files_cut=worked.files_cut and is_complete,
     )
+
+
+class _Worked(NamedTuple):
+    """How the calls ended, and the files that were written; whether all of them were."""
+
+    ending: Ending
+    files: tuple[Path, ...]
+    files_cut: bool = False
 
 
 def _work(
     session: Session, client: Client, concurrency: Bounds, emit: Handler, stop: StopRequest
-) -> tuple[Ending, tuple[Path, ...]]:
-    """Make the calls; how that ended, and the files that were written."""
+) -> _Worked:
+    """Make the calls, then write the files."""
     exports = Exports(session, emit)
     exports.start()
     ending = Ending(Event.FINISH)
@@ -152,9 +170,14 @@ def _work(
                 emit(Said(summary))
     finally:
         exports.stop()
-    if ending.event is Event.FINISH:
-        return ending, exports.finish()
-    return ending, exports.files
+    if ending.event is not Event.FINISH:
+        return _Worked(ending, exports.files)
+    stop.finishing = True  # also where no call was left to be made
+    files = exports.finish(lambda: stop.is_overdue(_MOMENT))
+    if exports.are_cut and stop.ending is not None:
+        short = session.keys.experiment_id[:8]
+        emit(Said(f"{stop.ending.reason}: {_CUT}; to write them: overnight export {short}"))
+    return _Worked(ending, files, exports.are_cut)
 
 
 def shown_at_end(database: Database, experiment: Experiment) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from overnight.errors import ConfigError
 SECTIONS = "an experiment file has the sections experiment, model, prompt, data and run"
 _PROMPT_FILES = {"system_prompt_file": "system_prompt", "user_template_file": "user_template"}
 _PASSWORD = re.compile(r"\w+://[^/@]*:(?!\$\{)[^/@]+@")
+_DATA_SUFFIXES = frozenset((".csv", ".tsv", ".xlsx", ".xls", ".ods", ".jsonl", ".parquet"))
 _SECRET = re.compile(r"auth|cookie|key|secret|token", re.IGNORECASE)
 _LONGEST_QUOTE = 60  # characters of what was written, in a message
 
@@ -73,6 +74,7 @@ def load_config(file: Path | str, environ: Mapping[str, str] | None = None) -> C
     """Read an experiment file. Raises ConfigError naming file, line and field."""
     file = Path(file)
     base = file.resolve().parent
+    _refuse_data(file)
     tree = read_document(file, SECTIONS)
     stored = _plain(tree, tree, file)
     _refuse_written_keys(stored, tree, file)
@@ -81,6 +83,16 @@ def load_config(file: Path | str, environ: Mapping[str, str] | None = None) -> C
     if isinstance(data, dict) and isinstance(data.get("file"), str) and "${" not in data["file"]:
         data["file"] = str(resolve_path(data["file"], base))
     return _validated(stored, tree=tree, file=file, base=base, environ=environ)
+
+
+def _refuse_data(file: Path) -> None:
+    """What is typed in the place of an experiment file now and then."""
+    if file.suffix.lower() in _DATA_SUFFIXES and file.is_file():
+        raise ConfigError(
+            "this is a data file: name it as data.file in an experiment file (overnight init DIR "
+            "makes some to start from), and type: overnight check STUDY.yaml",
+            file=file,
+        )
 
 
 def restore_config(

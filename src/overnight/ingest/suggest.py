@@ -20,6 +20,11 @@ _IDS = (
 )
 _NO_ID = re.compile(r"(year|date|month|day|time|type)$")  # what incidents share
 _TEXT = re.compile(r"narratives?|narr|texts?|description|summary|notes?|report")
+# The last word of a name that speaks of a text but holds none: NarrativeId, report_date.
+_NO_TEXT = frozenset(
+    ("id", "ids", "no", "nr", "number", "date", "year", "time", "type", "code", "count", "length")
+)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _LABEL = re.compile(r"manual|label|gold|flag|coded|truth")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
@@ -67,9 +72,16 @@ def _likely_texts(names: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         plain = _plain(name)
-        if _TEXT.search(plain):
+        if _TEXT.search(plain) and not _is_beside_a_text(name):
             found.setdefault(_TEXT.sub("", plain) or "text", name)
     return found
+
+
+def _is_beside_a_text(name: str) -> bool:
+    """Whether a name is that of an id, a date, a number of a text: `ReportID`, `reportid`."""
+    words = _WORD.findall(name)
+    last = words[-1].lower() if words else ""
+    return last in _NO_TEXT or (last.endswith("id") and bool(_TEXT.fullmatch(last[:-2])))
 
 
 def _likely_labels(texts: dict[str, str], labels: list[str]) -> dict[str, str]:

@@ -39,6 +39,7 @@ class Retest:
     n_asked: int  # narratives that each of them has asked
     n_unanswered: int  # of these, with an error or without a value at least once
     consistency: Consistency
+    n_drawn_from: int | None = None  # the first so many, where the experiment has grown since
 
 
 def repeated(judgements: Sequence[Iterable[Judgement]], primary: AnswerField) -> Iterator[Repeated]:
@@ -96,6 +97,7 @@ def retest_table(found: Retest) -> list[Row]:
         ["", ""],
         ["answers for each narrative", f"{found.times:,}"],
         ["narratives asked so often", f"{found.n_asked:,}"],
+        *([["drawn from the first", f"{found.n_drawn_from:,}"]] if found.n_drawn_from else []),
         *([["an answer is missing, not compared", missing]] if found.n_unanswered else []),
         ["answers not all equal (flips)", f"{c.n_flips:,}"],
         ["share that flips", shown(c.flips)],

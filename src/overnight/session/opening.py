@@ -115,7 +115,9 @@ def _as_left(database: Database, key: int, how: Opening) -> Experiment:
             f"overnight purge {short}. To begin anew: overnight run CONFIG --new"
         )
     if experiment.status is Status.COMPLETED and not how.total and not how.retry:
-        raise AlreadyCompleted(experiment.experiment_id, experiment.name)
+        raise AlreadyCompleted(
+            experiment.experiment_id, experiment.name, repeats=experiment.repeat_of
+        )
     if how.total is not None and how.total < experiment.n_total:
         raise RefusedError(
             f"another process has just raised the limit of {experiment.experiment_id[:8]} to "

@@ -162,4 +162,5 @@ def _split_json(split: Split | None) -> str | None:
 
 
 def _configuration(experiment: Experiment) -> str:
-    return experiment.configuration_sha256 or experiment.binding_sha256
+    """Its digest; of an older experiment that cannot be told, what tells it from others."""
+    return experiment.configuration_sha256 or experiment.binding_sha256 or experiment.experiment_id

@@ -28,6 +28,27 @@ def repeats(database: Database, experiment: Experiment) -> list[Experiment]:
         return repetitions_of(connection, experiment)
 
 
+def sampled_from(database: Database, experiment: Experiment) -> int | None:
+    """Like `drawn_from`, in a transaction of its own."""
+    with database.read() as connection:
+        return drawn_from(connection, experiment)
+
+
+def drawn_from(connection: Connection, experiment: Experiment) -> int | None:
+    """Of how many narratives the sample of its repetitions is; None: of all that it asks.
+
+    Fewer where it was a pilot then and has grown since. (In a random order the narratives of a
+    pilot are themselves a random sample, and so is a sample of them.)
+    """
+    if experiment.order is not None:
+        return None
+    limit = connection.execute(
+        text("SELECT min(max_narratives) FROM experiments WHERE repeat_of = :id"),
+        {"id": experiment.experiment_id},
+    ).scalar_one()
+    return None if limit is None or limit >= experiment.n_total else int(limit)
+
+
 def add_repetition(
     connection: Connection,
     experiment: Experiment,

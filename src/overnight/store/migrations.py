@@ -1,9 +1,13 @@
 """How the schema came to be what it is: a step for each version, all of them in one transaction."""
 
+import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from sqlalchemy import Connection
 
+from overnight.errors import ConfigError
 from overnight.store.schema import (
     APPLICATION_ID,
     SCHEMA_VERSION,
@@ -108,6 +112,28 @@ def _from_1(connection: Connection) -> None:
         " last_seen_at, started_at)) - julianday(started_at)) * 86400.0, 3))"
     )
     _count_tokens(connection)
+    _tell_configurations(connection)
+
+
+def _tell_configurations(connection: Connection) -> None:
+    """Let each experiment know its configuration's digest, by which looks at labels are counted.
+
+    It stays unknown where a variable that the configuration uses is not set, or is another now.
+    """
+    from overnight.config import restore_config  # noqa: PLC0415 - hardly ever needed
+    from overnight.config.binding import binding_digest, configuration_digest  # noqa: PLC0415
+
+    rows = connection.exec_driver_sql(
+        "SELECT experiment_key, config_json, binding_sha256 FROM experiments"
+    ).all()
+    for key, stored, binding in rows:
+        with suppress(ConfigError):
+            values = restore_config(json.loads(stored), Path("/")).values
+            if binding_digest(values) == binding:
+                connection.exec_driver_sql(
+                    "UPDATE experiments SET configuration_sha256 = ? WHERE experiment_key = ?",
+                    (configuration_digest(values), key),
+                )
 
 
 def _count_tokens(connection: Connection) -> None:

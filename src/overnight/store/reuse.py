@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from sqlalchemy import Connection, text
+
 from overnight.domain.experiment import Experiment
 from overnight.store.database import Database, Writer
-from overnight.store.experiments import fix_peer
+from overnight.store.experiments import COLUMNS, experiment_of, fix_peer
 from overnight.store.hot import HotConnection
 from overnight.store.ledger import RESULT_COLUMNS
 from overnight.store.parts import covered_by
@@ -89,6 +91,17 @@ def models_of(database: Database, experiment: Experiment) -> list[str]:
             (experiment.experiment_key,),
         )
         return [str(model) for model in found.scalars()]
+
+
+def copies_of(connection: Connection, experiment: Experiment) -> list[Experiment]:
+    """The experiments that have copied answers of this one, or were begun to; newest first."""
+    rows = connection.execute(
+        text(
+            f"SELECT {COLUMNS} FROM experiments WHERE reuse_of = :id ORDER BY experiment_key DESC"
+        ),
+        {"id": experiment.experiment_id},
+    )
+    return [experiment_of(row) for row in rows]
 
 
 def copy_answers(database: Database, copying: Copying) -> None:

@@ -153,10 +153,11 @@ def _again(facts: Facts) -> Iterator[str]:
     """The test-retest agreement."""
     if facts.retest is None or not facts.retest.consistency.n:
         return
-    found = facts.retest.consistency
+    found, drawn_from = facts.retest.consistency, facts.retest.n_drawn_from
+    first = f" of the first {drawn_from:,}" if drawn_from else ""
     kappa = "" if found.kappa.value is None else f"; Fleiss' kappa {shown(found.kappa)}"
     yield (
-        f"A random sample of {counted(facts.retest.n_asked, 'narrative')} was asked "
+        f"A random sample of {counted(facts.retest.n_asked, 'narrative')}{first} was asked "
         f"{facts.retest.times} times with different seeds: of {found.n:,} answered each time, the "
         f"share whose answers were not all equal was {shown(found.flips)}, that of equal pairs of "
         f"answers {shown(found.agreement)}{kappa}."

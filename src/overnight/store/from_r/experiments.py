@@ -134,6 +134,7 @@ def settle(connection: Connection, told: Told) -> None:
             "data_checksum": re.sub(rf"^{NO_CHECKSUM}-.*", NO_CHECKSUM, row["of_sum"]),
             "config_json": json.dumps(settings.stored, ensure_ascii=False),
             "binding_sha256": settings.binding,
+            "configuration_sha256": settings.configuration,
         }
         update_experiment(connection, row["experiment_key"], values)
         connection.exec_driver_sql(

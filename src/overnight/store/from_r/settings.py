@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from overnight.config import restore_config
-from overnight.config.binding import binding_digest
+from overnight.config.binding import binding_digest, configuration_digest
 from overnight.config.expand import literal
 from overnight.errors import ConfigError
 
@@ -38,6 +38,7 @@ class Settings:
 
     stored: Mapping[str, Any]
     binding: str
+    configuration: str | None
     unknown: tuple[str, ...]  # keys that are left out: defaults hold, or the user says them
     unusable: str | None = None  # why it cannot be resumed as it is
 
@@ -58,8 +59,9 @@ def rebuild(row: Mapping[str, Any], limit: int | None) -> Settings:
     try:
         config = restore_config({**stored, "model": model}, Path("/"), environ={})
     except ConfigError as error:
-        return Settings(stored, "", unknown, str(error))
-    return Settings(stored, binding_digest(config.values), unknown)
+        return Settings(stored, "", None, unknown, str(error))
+    found = config.values
+    return Settings(stored, binding_digest(found), configuration_digest(found), unknown)
 
 
 def _as_written(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
