@@ -83,6 +83,8 @@ class Exports:
 
     def _run(self) -> None:
         if self._session.counts.completed:  # a resume: what is there may be old
+            if self._stopping.wait(_LOOK_EVERY):  # the first calls go out before
+                return
             self._timed("refresh", self._refresh)
         elif self._grows:
             self._timed("grow", self._grow)  # an empty file, which can be lengthened
