@@ -65,8 +65,8 @@ def every_number(found):
         yield head, "ROC AUC", i, with_interval(group["ranking"]["auc"])
         yield head, "average precision", i, with_interval(group["ranking"]["average_precision"])
         yield head, "Brier score", i, with_interval(group["calibration"]["brier"])
-        for key, name in (("tp", "true positive"), ("fn", "false negative")):
-            yield head, name, i, f"{group['confusion'][key]:,}"
+        cells = (f"{group['confusion'][key]:,}" for key in ("tp", "tn", "fp", "fn"))
+        yield head, "TP / TN / FP / FN", i, " / ".join(cells)
     bounds = ("", "as measured", "all errors wrong", "all errors right")
     for key, name in names.items():
         figure = evaluation["overall"]["figures"][key]

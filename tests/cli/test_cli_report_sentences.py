@@ -141,11 +141,12 @@ def test_a_test_part_is_not_shown_and_that_is_said(study, server):
     assert facts.labelled.n == sum(one.n for one in facts.outcomes) == 25
     assert sum(scores.n for scores in facts.groupings["Region"].values()) == 25
     text = "".join(html(report_of(facts)))
-    assert text.count("Without the test part (Region: &lt;b&gt;south)") >= 2  # at the top, too
+    said = "Of the development part, without the test part (Region: &lt;b&gt;south)"
+    assert text.count(said) >= 2  # at the top, too
     said = methods(facts)
-    assert "Figures: without the test part (Region: <b>south). " in said  # no command to type
-    assert "covers 30 narratives; " in said  # of how many cases was not counted
-    assert "of so many cases" not in text
+    assert "the development part, without the test part (Region: <b>south): 25 of 30 cases" in said
+    assert "--final" not in said  # no command to type
+    assert "covers 30 narratives of 30 cases; " in said
 
 
 def test_rows_that_were_left_out_are_counted(study, server):

@@ -16,6 +16,7 @@ from overnight.commands.results import export, metrics, results
 from overnight.commands.resume import Changes, resume
 from overnight.domain.split import is_drawn
 from overnight.errors import DataError, RefusedError, UsageError
+from overnight.report.look_text import look_sentences
 from overnight.store.backup import back_up
 from overnight.store.database import open_database
 
@@ -226,6 +227,19 @@ def test_each_configuration_measured_on_the_same_labels_is_counted_once(study, s
         assert evaluate(db=study.database).looked.is_new is False
     assert ordinals == [1, 2, 3, 2]
     assert study.value("SELECT count(*) FROM looks") == 3
+
+
+def test_what_was_measured_later_is_counted_too(study, server):
+    """The best of three looks as good when it came first."""
+    data(study)
+    study.configure(server.url, run={"seed": 1}).run()
+    name = study.value("SELECT experiment_id FROM experiments")
+    for seed in (2, 3):
+        study.configure(server.url, run={"seed": seed}).run(new=True)
+    look = evaluate(name, db=study.database).looked.look
+    assert (look.ordinal, look.n_later, look.n_configurations) == (1, 2, 3)
+    [said] = look_sentences(look)
+    assert said.startswith("First configuration measured on these labels (120), 2 more since; the")
 
 
 def test_a_pilot_that_grows_is_the_same_configuration(study, server):

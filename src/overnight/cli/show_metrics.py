@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -29,7 +28,6 @@ from overnight.report.repeats import retest_table
 
 T = TypeVar("T")
 _LONGEST_HEAD = 24
-_GROUPS_A_TABLE = 3  # columns that fit beside each other
 
 
 def show_metrics(found: Evaluated, *, as_json: bool) -> None:
@@ -82,17 +80,15 @@ def show_groups(
     out: Console,
     by: Grouping,
     groups: Mapping[str, T],
-    table_of: Callable[[Mapping[str, T]], Sequence[Sequence[str]]],
+    table_of: Callable[[str, Mapping[str, T]], Sequence[Sequence[str]]],
 ) -> None:
-    """Every figure for each value of a column, by its head; a few values beside each other."""
-    for i in range(0, len(groups), _GROUPS_A_TABLE):
-        some = dict(islice(groups.items(), i, i + _GROUPS_A_TABLE))
-        title = f"By {by.column}" + ("" if i == 0 else ", continued")
-        show_section(out, title, table_of(some))
+    """A row for each value of a column, by its head."""
+    show_section(out, f"By {by.column}", table_of(by.column, groups))
     if by.n_more:
         out.print(
             f"{by.column} has {by.n_more:,} more values, with {by.n_outside:,} of the "
-            f"{by.n_narratives:,} narratives: only those with most narratives are shown.",
+            f"{by.n_narratives:,} narratives: the {len(by.values):,} with most narratives are "
+            "shown, in the order of the values.",
             style="yellow",
         )
 
@@ -163,8 +159,8 @@ def by_json(by: Grouping, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]
 def _show_more(out: Console, found: Evaluation) -> None:
     overall = found.overall
     show_section(out, "Classes", classes_table(overall))
-    show_section(out, "If every error had been wrong, or right", bounds_table(overall))
-    show_section(out, f"Cases, {_case_labels(found)}", cases_table(found))
+    show_section(out, "If every error had been wrong, or right", bounds_table(overall, brief=True))
+    show_section(out, f"Cases, {_case_labels(found)}", cases_table(found, brief=True))
     show_section(out, "Two sources of one case (first / second)", sources_table(found))
     show_section(out, "Right answers by confidence", reliability_table(overall))
     for sentence in _sentences(found):

@@ -21,6 +21,7 @@ TITLES = {
     "rogan_gladen": "Rogan-Gladen",
     "ppi": "prediction-powered (PPI++)",
 }
+QUOTED = " (quote this one)"
 ASSUMES = {
     "naive": "the machine errs as often towards yes as towards no, and what failed is like what "
     "was answered.",
@@ -37,6 +38,10 @@ _ASSUMES_DRAWN = {
     "rogan_gladen": "the labelled were drawn with the probabilities on record, and are many.",
     "ppi": "the labelled were drawn with the probabilities on record; nothing of the machine, "
     "whose errors only widen the interval.",
+}
+_INTERVALS = {
+    False: "narratives of one case counting together",
+    True: "of what is drawn; of the naive share, narratives of one case counting together",
 }
 CLAIMS: Mapping[Labels, str] = {
     "random": "The labelled narratives are taken as a random sample of all narratives.",
@@ -74,6 +79,25 @@ class Shares:
     def assumes(self) -> Mapping[str, str]:
         """A sentence for each estimate."""
         return _ASSUMES_DRAWN if self.labels == "drawn" else ASSUMES
+
+    @property
+    def claimed(self) -> Sequence[str]:
+        """The estimates that may be given for all narratives, by what is known of the labelled."""
+        return {"unknown": ("naive",), "all": ("naive", "labelled_only")}.get(
+            self.labels, tuple(TITLES)
+        )
+
+    @property
+    def to_quote(self) -> str | None:
+        """The estimate that assumes least of those with an interval; None where none corrects."""
+        corrected = [name for name in ("ppi", "labelled_only") if name in self.claimed]
+        found = (name for name in corrected if getattr(self.overall, name).estimate.interval)
+        return next(found, None)
+
+    @property
+    def intervals(self) -> str:
+        """Of what the intervals are."""
+        return _INTERVALS[self.labels == "drawn"]
 
     @property
     def claims(self) -> list[str]:
@@ -218,9 +242,14 @@ def _with_assumptions(found: Prevalence, assumes: Mapping[str, str]) -> dict[str
     }
 
 
-def shares_table(columns: Mapping[str, Prevalence]) -> list[Row]:
-    """A column for each of some groups of narratives, by their heads."""
+def shares_table(
+    columns: Mapping[str, Prevalence],
+    to_quote: str | None = None,
+    names: Sequence[str] = tuple(TITLES),
+) -> list[Row]:
+    """A column for each of some groups of narratives, by their heads; a mark at one estimate."""
     groups = list(columns.values())
+    titles = {name: TITLES[name] + QUOTED * (name == to_quote) for name in names}
     return [
         ["", *columns],
         ["narratives asked", *(f"{one.n:,}" for one in groups)],
@@ -229,9 +258,30 @@ def shares_table(columns: Mapping[str, Prevalence]) -> list[Row]:
         ["without an answer", *(f"{one.n_errors:,}" for one in groups)],
         *(
             [title, *(_cell(getattr(one, name)) for one in groups)]
-            for name, title in TITLES.items()
+            for name, title in titles.items()
         ),
         ["naive, if errors were all no / yes", *(_bounds(one) for one in groups)],
+    ]
+
+
+def groups_table(
+    column: str, groups: Mapping[str, Prevalence], to_quote: str | None = None
+) -> list[Row]:
+    """A row for each value of a column: the naive share, and the one that corrects it."""
+    other = to_quote or "ppi"
+    return [
+        [column, "asked", "labelled", "labelled yes", "naive", TITLES[other]],
+        *(
+            [
+                name,
+                f"{one.n:,}",
+                f"{one.n_labelled:,}",
+                f"{one.n_labelled_yes:,}",
+                shown(one.naive.estimate),
+                shown(getattr(one, other).estimate),
+            ]
+            for name, one in groups.items()
+        ),
     ]
 
 

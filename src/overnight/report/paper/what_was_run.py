@@ -91,7 +91,7 @@ def _data_rows(facts: Facts) -> list[Row]:
         ["checksum", row["data_checksum"]],
         ["narratives in it", f"{data.n_narratives:,}"],
         ["covered by this experiment", f"{facts.counts.total:,}"],
-        ["of so many cases", "" if facts.n_cases is None else f"{facts.n_cases:,}"],
+        ["of so many cases", f"{facts.n_cases:,}"],
         ["narrative types", types],
         ["rows left out", named(facts.status.left_out) or "none"],
         ["labels that are neither yes nor no", _some(data.odd_labels) if is_boolean else ""],
