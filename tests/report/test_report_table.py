@@ -30,7 +30,8 @@ def test_a_person_reads_shares_with_their_intervals_and_counts_with_separators()
     assert table[""] == ["all"]
     assert table["accuracy"] == ["0.80 (0.80-0.80)"]
     assert table["results"] == ["51,201"]
-    assert table["errors"] == ["1,201 (api_error 1, parse_error 1,200)"]
+    assert table["errors"] == ["1,201"]
+    assert (table["... api_error"], table["... parse_error"]) == (["1"], ["1,200"])
     assert table["answers yes / no"] == ["40,000 / 10,000"]
     assert table["repaired: fence"] == ["12"]
     assert "answered, value left out" not in table

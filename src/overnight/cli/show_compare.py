@@ -19,6 +19,7 @@ from overnight.report.look_text import labels_sentence, look_sentences, part_sen
 from overnight.report.metrics import metrics_json
 from overnight.report.plain import evaluation_json, plain
 from overnight.report.shares import (
+    ADVICE,
     TITLES,
     caution,
     groups_json,
@@ -229,11 +230,11 @@ def _show_estimates(out: Console, found: Estimated, *, by_type: bool) -> None:
     shares = found.shares
     what = "yes" if shares.of is None else shares.of
     columns = {"all": shares.overall, **(shares.by_type if by_type else {})}
-    rows = shares_table(columns, shares.to_quote)
-    show_section(out, f"Share of {what} among narratives", rows)
+    show_section(out, f"Share of {what} among narratives", shares_table(columns))
+    out.print(shares.to_quote_sentence, style="bold")
+    rows = [["", ""], *([title, shares.assumes[name]] for name, title in TITLES.items())]
     out.print("\nWhat each assumes", style="bold")
-    for name, title in TITLES.items():
-        out.print(f"{title}: {shares.assumes[name]}")
+    out.print(table(rows, right=False))
     if found.by is not None:
         named = zip(heads(found.by.values), shares.by_value.values(), strict=True)
         table_of = partial(groups_table, to_quote=shares.to_quote)
@@ -250,6 +251,7 @@ def _show_claims(out: Console, found: Estimated) -> None:
     out.print()
     said = [
         *found.shares.claims,
+        ADVICE if found.shares.labels == "unknown" else None,
         labels_sentence(found.split, drawn=found.is_drawn),
         caution(found.shares.overall),
     ]

@@ -70,7 +70,7 @@ def narratives_table(metrics: Metrics, evaluation: Evaluation) -> list[Row]:
 
 
 def groups_table(column: str, groups: Mapping[str, tuple[Metrics, Evaluation]]) -> list[Row]:
-    """A row for each value of a column, with the figures that are most asked for."""
+    """A row for each of some groups by their heads, with the figures that are most asked for."""
     found = {name: evaluation.overall for name, (_, evaluation) in groups.items()}
     names = _most_asked(list(found.values()))
     head = [column, "results", "errors", "measured"]
@@ -100,11 +100,12 @@ def cases_table(evaluation: Evaluation, *, brief: bool = False) -> list[Row]:
         return []
     groups = list(evaluation.by_case.values())
     cells = [group.confusion for group in groups]
+    failed = [f"{group.failed:,}" for group in groups]
     return [
         ["", *(f"{rule}" for rule in evaluation.by_case)],
         ["cases", *(f"{group.n:,}" for group in groups)],
         ["measured (decided, labelled)", *(f"{group.measured:,}" for group in groups)],
-        ["undecided for errors, labelled", *(f"{group.failed:,}" for group in groups)],
+        *([["undecided for errors, labelled", *failed]] if any(g.failed for g in groups) else []),
         *(_most_asked(groups) if brief else figure_rows(groups)),
         [CELLS, *map(cells_of, cells)],
     ]

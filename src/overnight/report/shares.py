@@ -16,12 +16,11 @@ from overnight.report.tally import Seen, Tally
 FEW = 30
 FEW_WRONG = 10
 TITLES = {
-    "naive": "naive: yes among the answers",
+    "naive": "naive (yes among the answers)",
     "labelled_only": "labelled narratives only",
     "rogan_gladen": "Rogan-Gladen",
     "ppi": "prediction-powered (PPI++)",
 }
-QUOTED = " (quote this one)"
 ASSUMES = {
     "naive": "the machine errs as often towards yes as towards no, and what failed is like what "
     "was answered.",
@@ -53,10 +52,13 @@ CLAIMS: Mapping[Labels, str] = {
     "exactly these narratives in 95 of 100 such samples, whatever the machine does. What was "
     "labelled before a sample was drawn counts as known, however it was chosen.",
     "unknown": "How the labelled narratives were chosen is not known: of all narratives only the "
-    "naive share can be given, with its bias; the other estimates hold for a random sample (then "
-    "type --labels random), Rogan-Gladen's also where sensitivity and specificity do not depend "
-    "on the choice. To know more, label a sample: overnight sample.",
+    "naive share can be given, with its bias. What the labels correct holds for a random sample, "
+    "Rogan-Gladen's estimate also where sensitivity and specificity do not depend on the choice.",
 }
+ADVICE = (
+    "If they were chosen at random, type --labels random. To know more, label a sample: overnight "
+    "sample."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,14 @@ class Shares:
         corrected = [name for name in ("ppi", "labelled_only") if name in self.claimed]
         found = (name for name in corrected if getattr(self.overall, name).estimate.interval)
         return next(found, None)
+
+    @property
+    def to_quote_sentence(self) -> str:
+        """The same in words, with its value."""
+        if self.to_quote is None:
+            return "To quote for all narratives: none without reservation, see below."
+        share: Share = getattr(self.overall, self.to_quote)
+        return f"To quote: {shown(share.estimate)}, {TITLES[self.to_quote]}."
 
     @property
     def intervals(self) -> str:
@@ -243,23 +253,27 @@ def _with_assumptions(found: Prevalence, assumes: Mapping[str, str]) -> dict[str
 
 
 def shares_table(
-    columns: Mapping[str, Prevalence],
-    to_quote: str | None = None,
-    names: Sequence[str] = tuple(TITLES),
+    columns: Mapping[str, Prevalence], names: Sequence[str] = tuple(TITLES)
 ) -> list[Row]:
-    """A column for each of some groups of narratives, by their heads; a mark at one estimate."""
+    """A column for each of some groups of narratives, by their heads; a row for each estimate."""
     groups = list(columns.values())
-    titles = {name: TITLES[name] + QUOTED * (name == to_quote) for name in names}
     return [
         ["", *columns],
         ["narratives asked", *(f"{one.n:,}" for one in groups)],
         ["labelled", *(f"{one.n_labelled:,}" for one in groups)],
         ["labelled yes", *(f"{one.n_labelled_yes:,}" for one in groups)],
+        *(_errors(groups)[:1]),
+        *([TITLES[name], *(_cell(getattr(one, name)) for one in groups)] for name in names),
+        *(_errors(groups)[1:]),
+    ]
+
+
+def _errors(groups: Sequence[Prevalence]) -> list[Row]:
+    """How many have no answer, and what they could do to the naive share; nothing where all do."""
+    if not any(one.n_errors for one in groups):
+        return []
+    return [
         ["without an answer", *(f"{one.n_errors:,}" for one in groups)],
-        *(
-            [title, *(_cell(getattr(one, name)) for one in groups)]
-            for name, title in titles.items()
-        ),
         ["naive, if errors were all no / yes", *(_bounds(one) for one in groups)],
     ]
 

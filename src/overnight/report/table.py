@@ -50,7 +50,8 @@ def count_rows(columns: Sequence[Scores]) -> list[Row]:
     always = [
         ["results", *(f"{s.n:,}" for s in columns)],
         ["answered", *(f"{s.answered:,}" for s in columns)],
-        ["errors", *(_errors(s) for s in columns)],
+        ["errors", *(f"{s.errors:,}" for s in columns)],
+        *_error_rows(columns),
         ["measured (answered, labelled)", *(f"{s.labelled:,}" for s in columns)],
         ["answered, without a label", *(f"{s.unlabelled:,}" for s in columns)],
     ]
@@ -63,9 +64,10 @@ def count_rows(columns: Sequence[Scores]) -> list[Row]:
     return always + [row for row in if_any if any(cell != "0" for cell in row[1:])]
 
 
-def _errors(scores: Scores) -> str:
-    named = ", ".join(f"{name} {n:,}" for name, n in scores.error_categories.items())
-    return f"{scores.errors:,} ({named})" if named else "0"
+def _error_rows(columns: Sequence[Scores]) -> list[Row]:
+    names = sorted({name for scores in columns for name in scores.error_categories})
+    counts = [scores.error_categories for scores in columns]
+    return [[f"... {name}", *(f"{of.get(name, 0):,}" for of in counts)] for name in names]
 
 
 def _score_rows(metrics: Metrics, columns: Sequence[Scores | None]) -> list[Row]:

@@ -73,6 +73,14 @@ class Facts:
         return self.status.view.counts
 
     @property
+    def part_of_cases(self) -> str | None:
+        """The part that the figures are of, within a sentence, and how many cases that are."""
+        if self.part is None:
+            return None
+        cases = f"{self.n_cases_of_part:,} of {counted(self.n_cases, 'case')}"
+        return f"{self.part[0].lower()}{self.part[1:-1]}: {cases}"
+
+    @property
     def sessions(self) -> Sequence[SessionRow]:
         """The oldest first."""
         return self.status.view.summary.sessions

@@ -7,6 +7,7 @@ from overnight.report.group import Figure
 from overnight.report.look_text import measured_on
 from overnight.report.paper.chosen import drawn_sentences
 from overnight.report.paper.facts import MAX_TOKENS, Facts, counted, named
+from overnight.report.paper.truth import corrected_share
 from overnight.report.paper.what_was_run import n_crashed
 from overnight.report.statistics.estimate import Estimate
 from overnight.report.statistics.resample import REPLICATES, SEED
@@ -29,7 +30,7 @@ _BY_CASE = (
 
 def methods(facts: Facts) -> str:
     """One paragraph in plain English."""
-    parts = (_model, _prompt, _data, _calls, _again, _labels, _figures)
+    parts = (_model, _prompt, _data, _calls, _again, _labels, _figures, corrected_share)
     return " ".join(sentence for part in parts for sentence in part(facts))
 
 
@@ -195,8 +196,7 @@ def _labels(facts: Facts) -> Iterator[str]:
     )
     yield from drawn_sentences(facts, design)
     if facts.part:
-        cases = f"{facts.n_cases_of_part:,} of {counted(facts.n_cases, 'case')}"
-        yield f"Figures are {facts.part[0].lower()}{facts.part[1:-1]}: {cases}."
+        yield f"Figures are {facts.part_of_cases}."
     yield from measured_on(facts.look)
 
 

@@ -37,7 +37,7 @@ def methods_json(facts: Facts) -> dict[str, object]:
         "n_cases": facts.n_cases,
         "n_cases_of_part": facts.n_cases_of_part,
         "first_look_at": facts.look.first_at if facts.look else None,
-        "is_first_look": facts.look.is_first if facts.look else None,
+        "is_first_configuration": facts.look.ordinal == 1 if facts.look else None,
         "samples": samples_json(facts),
         "n_labelled_otherwise": facts.drawn.n_other,
         "overnight_version": facts.versions,

@@ -100,10 +100,12 @@ def reliability(
     marks += x_axis(frame, _UNIT, "mean confidence")
     diagonal = [(frame.at_x(v), frame.at_y(v)) for v in (0, 1)]
     marks.append(path(diagonal, stroke=INK, stroke_dasharray="4 4", stroke_width=1))
-    for confidence, right, (low, high), n in bins:
+    for confidence, right, (low, high), _ in bins:
         x = frame.at_x(confidence)
-        marks += whiskers(x, frame.at_y(low), frame.at_y(high))
-        marks += [dot(x, frame.at_y(right)), text(x + 7, frame.at_y(right) + 4.3, f"{n:,}")]
+        marks += [*whiskers(x, frame.at_y(low), frame.at_y(high)), dot(x, frame.at_y(right))]
+    for confidence, right, _, n in bins:
+        at = frame.at_x(confidence) + 7, frame.at_y(right) + 4.3
+        marks.append(text(*at, f"{n:,}", stroke="#fff", stroke_width=3, paint_order="stroke"))
     return picture(caption, frame.bottom + _AXIS, marks)
 
 

@@ -17,13 +17,27 @@ def share_in_truth(facts: Facts) -> Iterator[Block]:
     columns = {"all": found.overall, **types}
     names = found.claimed
     yield Heading("Share of yes in truth", 3)
-    yield Table(shares_table(columns, found.to_quote, names))
+    yield Table(shares_table(columns, names))
+    yield Paragraph(found.to_quote_sentence)
     yield Sentences([f"{TITLES[name]}: assumes that {found.assumes[name]}" for name in names])
     said = [*found.claims, facts.shares_note, caution(found.overall) if found.to_quote else None]
     yield Paragraph(" ".join(filter(None, said)))
     yield Paragraph(
         f"In brackets: 95 % intervals, {found.intervals}. All but the naive share count a "
         "narrative without an answer as no, and correct for it."
+    )
+
+
+def corrected_share(facts: Facts) -> Iterator[str]:
+    """For the methods section: the share, how the labelled were chosen, and what it assumes."""
+    found = facts.shares
+    if found is None or found.to_quote is None:
+        return
+    share = shown(getattr(found.overall, found.to_quote).estimate)
+    yield (
+        f"The share of yes among all narratives was {shown(found.overall.naive.estimate)} of the "
+        f"answers and, by the estimate {TITLES[found.to_quote]}, {share}; this assumes that "
+        f"{found.assumes[found.to_quote]}"
     )
 
 

@@ -95,7 +95,9 @@ def _figures(group: Group) -> Iterator[Block]:
     if group.failed:
         said += " Grey bars: from every error wrong to every error right."
     caption = Caption("figures", "Figures", marks=said)
-    yield Plot(caption, plots.forest(caption, points, "value"), _point_rows("figure", points))
+    yield Plot(
+        caption, plots.forest(caption, points, "value"), _point_rows("figure", points), above=True
+    )
 
 
 def _ends(figure: Figure, group: Group) -> tuple[float, float] | None:
@@ -245,7 +247,7 @@ def _agreement(evaluation: Evaluation) -> Iterator[Block]:
         marks = "The darker, the larger a share of its row."
         caption = Caption(f"agreement-{i}", title, note, marks)
         picture = plots.matrix(caption, ("yes", "no"), cells, (first, second))
-        yield Plot(caption, picture, _matrix_rows(first, ("yes", "no"), cells))
+        yield Plot(caption, picture, _matrix_rows(first, ("yes", "no"), cells), above=True)
 
 
 def _length(facts: Facts) -> Iterator[Block]:

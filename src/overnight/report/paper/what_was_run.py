@@ -92,6 +92,7 @@ def _data_rows(facts: Facts) -> list[Row]:
         ["narratives in it", f"{data.n_narratives:,}"],
         ["covered by this experiment", f"{facts.counts.total:,}"],
         ["of so many cases", f"{facts.n_cases:,}"],
+        ["figures below", facts.part_of_cases],
         ["narrative types", types],
         ["rows left out", named(facts.status.left_out) or "none"],
         ["labels that are neither yes nor no", _some(data.odd_labels) if is_boolean else ""],
