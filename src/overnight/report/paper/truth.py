@@ -36,8 +36,8 @@ def corrected_share(facts: Facts) -> Iterator[str]:
     share = shown(getattr(found.overall, found.to_quote).estimate)
     yield (
         f"The share of yes among all narratives was {shown(found.overall.naive.estimate)} of the "
-        f"answers and, by the estimate {TITLES[found.to_quote]}, {share}; this assumes that "
-        f"{found.assumes[found.to_quote]}"
+        f"answers and, corrected by the labels, {share} ({TITLES[found.to_quote]}); this assumes "
+        f"that {found.assumes[found.to_quote]}"
     )
 
 
@@ -61,4 +61,7 @@ def _corrected(shares: Shares | None) -> str:
             "(overnight sample)."
         )
     title, share = TITLES[shares.to_quote], getattr(shares.overall, shares.to_quote)
-    return f"Corrected by the labels it is {shown(share.estimate)} ({title}), see above."
+    return (
+        f"Corrected by the labels, the share among all narratives is {shown(share.estimate)} "
+        f"({title}), see above."
+    )
