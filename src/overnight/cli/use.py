@@ -80,7 +80,7 @@ def metrics(
     *,
     by: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Also for each value of a column in data.keep."),
+        typer.Option(metavar="COLUMN", help="A row for each value of a column in data.keep."),
     ] = None,
     final: Final = False,
     db: Db = None,
