@@ -92,6 +92,18 @@ def test_without_labels_nothing_is_said_to_be_right(study, server):
     assert "so the answers were not measured" in methods(facts_of(db=study.database))
 
 
+def test_without_labels_the_share_of_yes_is_naive_and_nobody_asks_how_they_were_chosen(
+    study, server
+):
+    study.data(6).configure(server.url)
+    file = study.folder / "narratives.csv"
+    file.write_text(file.read_text().replace("manual_flag_ind", "other"))
+    study.run()
+    text = "".join(html(report_of(facts_of(db=study.database))))
+    assert "No narrative has a label that is used here" in text
+    assert "How the labelled narratives were chosen" not in text
+
+
 def test_labels_of_one_kind_are_named(study, server):
     study.data(6).configure(server.url)
     file = study.folder / "narratives.csv"

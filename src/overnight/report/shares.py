@@ -55,6 +55,9 @@ CLAIMS: Mapping[Labels, str] = {
     "naive share can be given, with its bias. What the labels correct holds for a random sample, "
     "Rogan-Gladen's estimate also where sensitivity and specificity do not depend on the choice.",
 }
+_UNLABELLED = (
+    "No narrative has a label that is used here: only the naive share can be given, with its bias."
+)
 ADVICE = (
     "If they were chosen at random, type --labels random. To know more, label a sample: overnight "
     "sample."
@@ -112,6 +115,8 @@ class Shares:
     @property
     def claims(self) -> list[str]:
         """What may be said, how it is known, and what may not."""
+        if not self.overall.n_labelled:
+            return [_UNLABELLED]
         said = [CLAIMS[self.labels]]
         if self.labels == "all" and self.overall.n_labelled < self.overall.n:
             n = self.overall.n - self.overall.n_labelled
@@ -302,7 +307,7 @@ def groups_table(
 def caution(found: Prevalence) -> str | None:
     """What must be said where few are labelled yes, or no."""
     fewest = min(found.n_labelled_yes, found.n_labelled - found.n_labelled_yes)
-    if fewest >= FEW:
+    if fewest >= FEW or not found.n_labelled:
         return None
     return (
         f"Only {fewest:,} labelled narratives are of the rarer kind: with fewer than {FEW} the "
