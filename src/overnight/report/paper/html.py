@@ -49,8 +49,10 @@ tbody tr { border-bottom: 1px solid var(--line); }
 caption { white-space: nowrap; }
 @media (max-width: 34rem) { caption { white-space: normal; }
   table { font-size: .75rem; }
-  th, td { padding-right: .5rem; }
+  main { padding: 1rem .75rem 3rem; }
+  .words th, .words td { padding-right: .33rem; }
   tbody th { min-width: 4.6rem; }
+  .words tbody th { min-width: 0; }
   .numbers th:not(:first-child), .numbers td { white-space: normal; padding-left: .35rem; } }
 pre { background: var(--soft); border-left: 3px solid var(--line); margin: .3rem 0 1rem;
   padding: .6rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere;
