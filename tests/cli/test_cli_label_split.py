@@ -98,7 +98,7 @@ def test_labels_drawn_unequally_are_counted_among_those_that_are_measured(
     assert as_json(overnight("metrics", "--final", "--json"))["labels_drawn_unequally"] == N // 4
 
 
-def test_labels_read_in_are_other_labels_and_looks_at_them_are_counted_anew(
+def test_labels_read_in_do_not_begin_the_count_of_configurations_anew(
     overnight, study_with_a_test_part
 ):
     study = study_with_a_test_part
@@ -111,7 +111,10 @@ def test_labels_read_in_are_other_labels_and_looks_at_them_are_counted_anew(
     label(overnight, study)
     after = as_json(overnight("metrics", "--json"))["look"]
     assert (before["ordinal"], before["n_labels"]) == (2, N // 2)
-    assert (after["ordinal"], after["n_labels"]) == (1, N // 2 + 10)
+    assert (after["ordinal"], after["n_labels"]) == (2, N // 2 + 10)
+    assert (before["labels_changed"], after["labels_changed"]) == (False, True)
+    words = "2nd configuration measured on labels of this data (the labels, now 70, have changed"
+    assert words in overnight("metrics").out
 
 
 def test_the_figures_kept_with_an_experiment_stay_without_the_test_part(
@@ -294,7 +297,7 @@ def test_a_report_tells_drawn_labels_from_those_of_the_file(overnight, study_wit
     assert "of them are among the narratives that these figures are of" in told
     assert f"{N // 4} others have labels; how these were chosen is not on record" in told
     assert "random sample of all" not in told
-    assert "the experiment covers 120 narratives; no row" in methods(
+    assert "the experiment covers 120 narratives of 120 cases; no row" in methods(
         facts_of(db=study_with_a_test_part.database)
     )
     paragraph = as_json(overnight("methods", "--json"))["paragraph"]

@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -72,14 +73,15 @@ def test_the_end_of_a_run_says_what_is_set_apart_and_how_often_labels_were_seen(
     assert f" {told[1]} " not in said[: told.start()]
     assert "First configuration measured on these labels" in split.said.out
     said = overnight("metrics")
-    assert "Without the test part" in said.out
+    part = "Of the development part, without the test part (30% of the cases, drawn with seed 0)"
+    assert part in said.out
     assert "First configuration measured on these labels" in said.out
 
 
 @pytest.mark.usefixtures("split")
 def test_the_final_figures_say_whether_this_is_the_first_look(overnight):
     first, second = overnight("metrics", "--final"), overnight("metrics", "--final")
-    assert "The test part alone" in first.out
+    assert "Of the test part alone" in first.out
     assert "The first look at the test part" in first.out
     assert "NO LONGER A FIRST LOOK" in second.out
     assert "first looked at on" in second.out
@@ -101,6 +103,91 @@ def test_metrics_by_a_column_show_every_figure_with_its_interval(overnight):
     assert {group["value"] for group in groups["groups"]} == {"cme", "le"}
     accuracy = groups["groups"][0]["evaluation"]["overall"]["figures"]["accuracy"]
     assert accuracy["low"] < accuracy["value"] <= accuracy["high"]
+
+
+@pytest.mark.usefixtures("split")
+@pytest.mark.parametrize("first", ["metrics", "report", "methods"])
+def test_a_look_at_the_test_part_is_one_look_whichever_command_gives_it(overnight, split, first):
+    """Looking again by another command, with the same configuration and labels, is no new look."""
+    assert overnight(first, "--final").code == 0
+    looks = split.query("SELECT look_id, first_at FROM looks WHERE part = 'test'")
+    assert len(looks) == 1
+    for command in ("metrics", "report", "methods"):
+        assert overnight(command, "--final").code == 0
+    assert split.query("SELECT look_id, first_at FROM looks WHERE part = 'test'") == looks
+    assert "NO LONGER A FIRST LOOK" in overnight("metrics", "--final").out
+
+
+@pytest.mark.usefixtures("split")
+def test_methods_and_report_say_of_which_part_their_figures_are(overnight):
+    whole = json.loads(overnight("metrics", "--json").out)["labelled"]
+    test = json.loads(overnight("metrics", "--final", "--json").out)["labelled"]
+    said = overnight("methods").out
+    assert f"{whole} of {whole} answered narratives" in said
+    assert "Figures are of the development part, without the test part (30% of the cases" in said
+    assert f": {whole} of 60 cases." in said
+    final = overnight("methods", "--final").out
+    assert f"{test} of {test} answered narratives" in final
+    assert (
+        f"Figures are of the test part alone (30% of the cases, drawn with seed 0): {test}" in final
+    )
+    assert "The test part was first looked at on" in final
+    assert "with this configuration" in final
+    page = Path(overnight("report", "--final").out.strip())
+    assert page.name == "report-final.html"
+    assert "Of the test part alone" in page.read_text()
+    plain = Path(overnight("report").out.strip())
+    assert plain.name == "report.html"
+    assert "Of the development part, without the test part" in plain.read_text()
+
+
+@pytest.mark.usefixtures("done")
+@pytest.mark.parametrize("command", ["report", "methods"])
+def test_without_a_test_part_there_is_no_final_report_either(overnight, command):
+    said = overnight(command, "--final")
+    assert said.code == 2
+    assert "data.split" in said.err
+
+
+@pytest.fixture
+def by_year(overnight, study, server, monkeypatch):
+    """Sites and years of very different sizes, and blank ones."""
+    monkeypatch.chdir(study.folder)
+    study.data(48)
+    file = study.folder / "narratives.csv"
+    head, *rows = file.read_text().splitlines()
+    sites = ["Site 10", "Site 2", "", "site 1", "Site 10", "Site 10"]
+    years = ["2021", "999", "2003", "2021", "", "2021"]
+    wards = [*range(22), *(i for i in range(22) if i not in (8, 9)), *range(6)]
+    more = [f"{row},{sites[i % 6]},{years[i % 6]},Ward {wards[i]}" for i, row in enumerate(rows)]
+    file.write_text("\n".join([f"{head},Site,Year,Ward", *more]) + "\n")
+    study.configure(server.url, data={"keep": ["Site", "Year", "Ward"]})
+    assert overnight("run", "study.yaml").code == 0
+
+
+@pytest.mark.usefixtures("by_year")
+@pytest.mark.parametrize("command", ["metrics", "prevalence"])
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("Site", ["site 1", "Site 2", "Site 10", "(blank)"]), ("Year", ["999", "2003", "2021"])],
+)
+def test_groups_stand_in_the_natural_order_of_their_values(overnight, command, column, values):
+    said = overnight(command, "--by", column).out
+    lines = said[said.index(f"By {column}") :].splitlines()[2:]
+    shown = [name for line in lines if (name := line.split("  ")[0]) != "all narratives"]
+    assert shown[: len(values)] == values
+    found = json.loads(overnight(command, "--by", column, "--json").out)["by"]["groups"]
+    assert [one["value"] or "(blank)" for one in found][: len(values)] == values
+
+
+@pytest.mark.usefixtures("by_year")
+def test_of_many_groups_the_largest_are_shown_and_that_is_said(overnight):
+    said = overnight("metrics", "--by", "Ward").out
+    table = said[said.index("By Ward") :]
+    shown = [line.split("  ")[0] for line in table.splitlines() if line.startswith("Ward ")][1:]
+    assert shown[:20] == [f"Ward {i}" for i in range(22) if i not in (8, 9)]  # these have fewest
+    assert "Ward has 2 more values, with 2 of the 48 narratives: the 20 with most" in table
+    assert "are shown, in the order of the values" in table
 
 
 @pytest.mark.parametrize("limit", ["NULL", "40"])

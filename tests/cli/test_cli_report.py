@@ -65,8 +65,8 @@ def every_number(found):
         yield head, "ROC AUC", i, with_interval(group["ranking"]["auc"])
         yield head, "average precision", i, with_interval(group["ranking"]["average_precision"])
         yield head, "Brier score", i, with_interval(group["calibration"]["brier"])
-        for key, name in (("tp", "true positive"), ("fn", "false negative")):
-            yield head, name, i, f"{group['confusion'][key]:,}"
+        cells = (f"{group['confusion'][key]:,}" for key in ("tp", "tn", "fp", "fn"))
+        yield head, "TP / TN / FP / FN", i, " / ".join(cells)
     bounds = ("", "as measured", "all errors wrong", "all errors right")
     for key, name in names.items():
         figure = evaluation["overall"]["figures"][key]
@@ -100,6 +100,52 @@ def test_every_number_of_the_report_is_that_of_metrics(overnight):
     rows = [[c.strip() for c in line.strip("|").split("|")] for line in plain.splitlines()]
     for _, name, place, value in expected:
         assert any(row[0] == name and row[1:][place : place + 1] == [value] for row in rows), name
+
+
+@pytest.mark.usefixtures("measured")
+def test_of_an_unknown_sample_only_the_naive_share_is_in_the_report(overnight):
+    share = json.loads(overnight("prevalence", "--json").out)["overall"]
+    page = page_of(overnight)
+    rows = next(t for t in page.tables if "narratives asked" in [row[0] for row in t])
+    told = {row[0]: row[1] for row in rows}
+    assert told["naive (yes among the answers)"] == with_interval(share["naive"])
+    assert not {"Rogan-Gladen", "prediction-powered (PPI++)"} & set(told)
+    text = " ".join(page.texts)
+    assert "How the labelled narratives were chosen is not known" in text
+    assert "Nothing here corrects it" in text
+    assert "share of yes among all narratives was" not in overnight("methods").out
+    assert "To quote for all narratives: none" in overnight("prevalence").out
+
+
+def test_of_a_random_sample_every_estimate_is_in_the_report_and_one_is_to_quote(
+    overnight, measured, server
+):
+    data = {"file": "narratives.csv", "labels": {"design": "random"}}
+    measured.configure(server.url, prompt={"version": "v7"}, data=data)
+    assert overnight("run", "study.yaml").code == 0
+    share = json.loads(overnight("prevalence", "--json").out)["overall"]
+    page = page_of(overnight)
+    rows = next(t for t in page.tables if "narratives asked" in [row[0] for row in t])
+    told = {row[0]: row[1] for row in rows}
+    names = {"naive": "naive (yes among the answers)", "ppi": "prediction-powered (PPI++)"}
+    names |= {"rogan_gladen": "Rogan-Gladen", "labelled_only": "labelled narratives only"}
+    for key, name in names.items():
+        assert told[name] == with_interval(share[key]), name
+        assert any(f"{name}: assumes that {share[key]['assumes']}" in t for t in page.texts)
+    to_quote = f"To quote: {with_interval(share['ppi'])}, prediction-powered (PPI++)."
+    assert to_quote in page.texts
+    assert to_quote in overnight("prevalence").out
+    assert with_interval(share["ppi"]) in overnight("methods").out
+
+
+@pytest.mark.usefixtures("measured")
+def test_markdown_says_no_table_twice(overnight):
+    text = read(overnight("report", "--format", "md"))
+    tables = [part for part in text.split("\n\n") if part.startswith("|")]
+    assert len(tables) == len(set(tables))
+    assert "| figure | value |" not in text  # they stand in the table of all narratives
+    lines = [line for line in text.splitlines() if len(line) > 60 and not line.startswith("|")]
+    assert len(lines) == len(set(lines))
 
 
 @pytest.mark.usefixtures("measured")

@@ -92,6 +92,18 @@ def test_without_labels_nothing_is_said_to_be_right(study, server):
     assert "so the answers were not measured" in methods(facts_of(db=study.database))
 
 
+def test_without_labels_the_share_of_yes_is_naive_and_nobody_asks_how_they_were_chosen(
+    study, server
+):
+    study.data(6).configure(server.url)
+    file = study.folder / "narratives.csv"
+    file.write_text(file.read_text().replace("manual_flag_ind", "other"))
+    study.run()
+    text = "".join(html(report_of(facts_of(db=study.database))))
+    assert "No narrative has a label that is used here" in text
+    assert "How the labelled narratives were chosen" not in text
+
+
 def test_labels_of_one_kind_are_named(study, server):
     study.data(6).configure(server.url)
     file = study.folder / "narratives.csv"
@@ -141,11 +153,12 @@ def test_a_test_part_is_not_shown_and_that_is_said(study, server):
     assert facts.labelled.n == sum(one.n for one in facts.outcomes) == 25
     assert sum(scores.n for scores in facts.groupings["Region"].values()) == 25
     text = "".join(html(report_of(facts)))
-    assert text.count("Without the test part (Region: &lt;b&gt;south)") >= 2  # at the top, too
+    said = "Of the development part, without the test part (Region: &lt;b&gt;south)"
+    assert text.count(said) >= 2  # at the top, too
     said = methods(facts)
-    assert "Figures: without the test part (Region: <b>south). " in said  # no command to type
-    assert "covers 30 narratives; " in said  # of how many cases was not counted
-    assert "of so many cases" not in text
+    assert "the development part, without the test part (Region: <b>south): 25 of 30 cases" in said
+    assert "--final" not in said  # no command to type
+    assert "covers 30 narratives of 30 cases; " in said
 
 
 def test_rows_that_were_left_out_are_counted(study, server):

@@ -30,7 +30,8 @@ def test_a_person_reads_shares_with_their_intervals_and_counts_with_separators()
     assert table[""] == ["all"]
     assert table["accuracy"] == ["0.80 (0.80-0.80)"]
     assert table["results"] == ["51,201"]
-    assert table["errors"] == ["1,201 (api_error 1, parse_error 1,200)"]
+    assert table["errors"] == ["1,201"]
+    assert (table["... api_error"], table["... parse_error"]) == (["1"], ["1,200"])
     assert table["answers yes / no"] == ["40,000 / 10,000"]
     assert table["repaired: fence"] == ["12"]
     assert "answered, value left out" not in table
@@ -58,11 +59,17 @@ def test_a_missing_score_says_why_it_is_missing():
     assert only_no["F1"] == ["n/a (no positive labels, nothing detected)"]
 
 
+def test_labelled_narratives_without_an_answer_make_measured_and_labels_add_up():
+    table = by_name(metrics_table(of(("le", "1", "1", None, 3), ("le", "0", None, "refusal", 2))))
+    assert table["measured (answered, labelled)"] == ["3"]
+    assert table["labelled, but without an answer"] == ["2"]
+
+
 def test_an_enum_shows_accuracy_alone():
     table = by_name(metrics_table(of(("le", "11", "42", None, 1), spec=EVENT)))
     assert table["accuracy"] == ["0.00 (0.00-0.79)"]
     assert "precision" not in table
-    assert "true positive" not in table
+    assert "TP / TN / FP / FN" not in table
 
 
 def test_two_experiments_stand_side_by_side_overall_and_by_type():
@@ -79,7 +86,6 @@ def test_experiments_that_measure_different_things_still_share_the_rows():
     binary, event = of(("le", "1", "1", None, 1)), of(("le", "11", "11", None, 1), spec=EVENT)
     table = by_name(side_by_side([("event", event), ("binary", binary)]))
     assert table["accuracy"] == ["1.00 (0.21-1.00)"] * 2
-    assert (
-        table["precision"][0] == table["true positive"][0] == table["labels yes / no"][0] == "n/a"
-    )
+    assert table["precision"][0] == table["TP / TN / FP / FN"][0] == "n/a"
+    assert table["labels yes / no"][0] == "n/a"
     assert side_by_side([]) == [[""]]

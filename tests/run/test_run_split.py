@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sqlite3
 
 import pytest
@@ -12,10 +13,12 @@ from overnight.commands.compare import compare, disagreements
 from overnight.commands.evaluate import evaluate
 from overnight.commands.prevalence import prevalence
 from overnight.commands.purge import purge
+from overnight.commands.report import facts_of, report
 from overnight.commands.results import export, metrics, results
 from overnight.commands.resume import Changes, resume
 from overnight.domain.split import is_drawn
 from overnight.errors import DataError, RefusedError, UsageError
+from overnight.report.look_text import look_sentences
 from overnight.store.backup import back_up
 from overnight.store.database import open_database
 
@@ -134,9 +137,20 @@ def test_a_final_look_that_cannot_be_put_on_record_is_not_given(done, monkeypatc
 def test_the_final_look_waits_until_every_narrative_has_a_result(done):
     with sqlite3.connect(done.database) as other:
         other.execute("DELETE FROM results WHERE result_id = 1")
-    with pytest.raises(RefusedError, match="1 narratives have no result yet"):
-        evaluate(db=done.database, final=True)
+    for command in (evaluate, facts_of):
+        with pytest.raises(RefusedError, match="1 narratives have no result yet"):
+            command(db=done.database, final=True)
     assert done.value("SELECT count(*) FROM looks WHERE part = 'test'") == 0
+
+
+def test_a_final_report_with_texts_lists_the_wrong_answers_of_the_test_part_alone(done, split):
+    apart = in_test_part(split)
+    for final in (True, False):
+        text = report(db=done.database, with_text=True, final=final).read_text()
+        wrong = set(re.findall(r"<h4>(\d{4}), (?:cme|le) \(row", text))
+        assert wrong
+        assert (wrong <= apart) is final
+        assert (wrong.isdisjoint(apart)) is not final
 
 
 def test_without_a_split_there_is_no_final_look(study, server):
@@ -226,6 +240,19 @@ def test_each_configuration_measured_on_the_same_labels_is_counted_once(study, s
         assert evaluate(db=study.database).looked.is_new is False
     assert ordinals == [1, 2, 3, 2]
     assert study.value("SELECT count(*) FROM looks") == 3
+
+
+def test_what_was_measured_later_is_counted_too(study, server):
+    """The best of three looks as good when it came first."""
+    data(study)
+    study.configure(server.url, run={"seed": 1}).run()
+    name = study.value("SELECT experiment_id FROM experiments")
+    for seed in (2, 3):
+        study.configure(server.url, run={"seed": seed}).run(new=True)
+    look = evaluate(name, db=study.database).looked.look
+    assert (look.ordinal, look.n_later, look.n_configurations) == (1, 2, 3)
+    [said] = look_sentences(look)
+    assert said.startswith("First configuration measured on these labels (120), 2 more since; the")
 
 
 def test_a_pilot_that_grows_is_the_same_configuration(study, server):

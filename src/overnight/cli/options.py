@@ -40,6 +40,9 @@ Limit = Annotated[int, typer.Option(min=0, help="Rows at the most; 0 for all.")]
 WithText = Annotated[
     bool, typer.Option("--with-text", help="With the narratives and raw replies: sensitive.")
 ]
+Final = Annotated[
+    bool, typer.Option("--final", help="The test part of data.split: once, at the end, on record.")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Delete without asking.")]
 NoBackup = Annotated[
     bool, typer.Option("--no-backup", help="Without a copy of the database beforehand.")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from overnight.cli.options import USE, Db, Json, Name, app
+from overnight.cli.options import USE, Db, Final, Json, Name, app
 
 
 @app.command(rich_help_panel=USE)
@@ -24,6 +24,7 @@ def report(
         bool,
         typer.Option("--with-text", help="With the narratives answered wrongly: sensitive."),
     ] = False,
+    final: Final = False,
     db: Db = None,
     json_: Json = False,
 ) -> None:
@@ -31,7 +32,7 @@ def report(
     from overnight.cli.screen import show_json
     from overnight.commands.report import report as command
 
-    file = command(name, db=db, out=out, format_=format_, with_text=with_text)
+    file = command(name, db=db, out=out, format_=format_, with_text=with_text, final=final)
     if json_:
         show_json({"file": file})
     else:
@@ -39,13 +40,15 @@ def report(
 
 
 @app.command(rich_help_panel=USE)
-def methods(name: Name = "latest", *, db: Db = None, json_: Json = False) -> None:
+def methods(
+    name: Name = "latest", *, final: Final = False, db: Db = None, json_: Json = False
+) -> None:
     """The paragraph for the methods section of a paper: facts on record, nothing else."""
     from overnight.cli.screen import show_json
     from overnight.cli.shown import shown
     from overnight.commands.report import methods as command
 
-    paragraph, facts = command(name, db=db)
+    paragraph, facts = command(name, db=db, final=final)
     if json_:
         show_json(facts)
     else:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -17,13 +18,17 @@ from overnight.report.evaluation_table import agreement_rows, figure_rows, p_val
 from overnight.report.look_text import labels_sentence, look_sentences, part_sentence
 from overnight.report.metrics import metrics_json
 from overnight.report.plain import evaluation_json, plain
-from overnight.report.shares import TITLES, caution, groups_json, shares_json, shares_table
+from overnight.report.shares import (
+    ADVICE,
+    TITLES,
+    caution,
+    groups_json,
+    groups_table,
+    shares_json,
+    shares_table,
+)
 from overnight.report.table import confusion_rows, count_rows
 
-_INTERVALS = {
-    False: "narratives of one case counting together",
-    True: "of what is drawn; of the naive share, narratives of one case counting together",
-}
 _LONGEST_VALUE = 60
 _SHOWN_BEFORE = 20  # characters that long values share, before the first that differs
 
@@ -216,31 +221,44 @@ def show_shares(found: Estimated, *, by_type: bool, as_json: bool) -> None:
             + ("of a random order." if experiment.order else "of the file: no random part of it."),
             style="yellow",
         )
-    what = "yes" if found.shares.of is None else found.shares.of
-    columns = {"all": found.shares.overall, **(found.shares.by_type if by_type else {})}
+    _show_estimates(out, found, by_type=by_type)
+    _show_claims(out, found)
+
+
+def _show_estimates(out: Console, found: Estimated, *, by_type: bool) -> None:
+    """Every estimate, the one to quote marked, and what each assumes."""
+    shares = found.shares
+    what = "yes" if shares.of is None else shares.of
+    columns = {"all": shares.overall, **(shares.by_type if by_type else {})}
     show_section(out, f"Share of {what} among narratives", shares_table(columns))
+    out.print(shares.to_quote_sentence, style="bold")
+    rows = [["", ""], *([title, shares.assumes[name]] for name, title in TITLES.items())]
+    out.print("\nWhat each assumes", style="bold")
+    out.print(table(rows, right=False))
     if found.by is not None:
-        named = zip(heads(found.by.values), found.shares.by_value.values(), strict=True)
-        show_groups(out, found.by, dict(named), shares_table)
+        named = zip(heads(found.by.values), shares.by_value.values(), strict=True)
+        table_of = partial(groups_table, to_quote=shares.to_quote)
+        show_groups(out, found.by, dict(named), table_of)
         out.print(
             "Intervals of groups with few labels are rough, and none is adjusted for the number of "
-            "groups.",
-            style="yellow",
+            "groups. Every estimate of each group: --json.",
+            style="dim",
         )
-    out.print("\nWhat each assumes", style="bold")
-    for name, title in TITLES.items():
-        out.print(f"{title}: {found.shares.assumes[name]}")
+
+
+def _show_claims(out: Console, found: Estimated) -> None:
+    """What may be claimed, and what must be known to read the brackets."""
     out.print()
-    for claim in found.shares.claims:
-        out.print(claim, style="yellow")
-    if sentence := labels_sentence(found.split, drawn=found.is_drawn):
+    said = [
+        *found.shares.claims,
+        ADVICE if found.shares.labels == "unknown" else None,
+        labels_sentence(found.split, drawn=found.is_drawn),
+        caution(found.shares.overall),
+    ]
+    for sentence in filter(None, said):
         out.print(sentence, style="yellow")
-    few = caution(found.shares.overall)
-    if few:
-        out.print(few, style="yellow")
     out.print(
-        f"In brackets: 95 % intervals, {_INTERVALS[found.is_drawn]}. All but the "
-        "naive share count a narrative without an answer as no, labelled or not, and correct for "
-        "it.",
+        f"In brackets: 95 % intervals, {found.shares.intervals}. All but the naive share count a "
+        "narrative without an answer as no, labelled or not, and correct for it.",
         style="dim",
     )

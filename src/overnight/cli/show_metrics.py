@@ -2,14 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from typing import Any, TypeVar
 
 from rich.console import Console
 
 from overnight.cli.screen import console, show_json, table
 from overnight.commands.columns import Grouping
-from overnight.commands.evaluate import Breakdown, Evaluated
+from overnight.commands.evaluate import Breakdown, Evaluated, Figures
 from overnight.commands.looks import Looked
 from overnight.report.evaluation import Evaluation
 from overnight.report.evaluation_table import (
@@ -29,7 +28,10 @@ from overnight.report.repeats import retest_table
 
 T = TypeVar("T")
 _LONGEST_HEAD = 24
-_GROUPS_A_TABLE = 3  # columns that fit beside each other
+_BRACKETS = (
+    "In brackets: 95 % intervals; Wilson for proportions, resampled or summed by case otherwise. "
+    "Errors are counted, not measured. Defined in docs/reference/metrics.md."
+)
 
 
 def show_metrics(found: Evaluated, *, as_json: bool) -> None:
@@ -39,9 +41,10 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
         return
     out = console()
     _show_beginning(out, found)
-    out.print(table(narratives_table(found.metrics, found.evaluation)))
-    if found.retest is not None:
-        show_section(out, "Asked again", retest_table(found.retest))
+    if found.by is not None:
+        _show_by(out, found, found.by)
+    else:
+        _show_all(out, found)
     if found.drawn.n_unequal:
         out.print(
             f"Of the labelled, {found.drawn.n_unequal:,} were drawn with unequal probabilities: "
@@ -49,16 +52,36 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
             "overnight prevalence.",
             style="yellow",
         )
-    _show_more(out, found.evaluation)
-    if found.by is not None:
-        grouping = found.by.grouping
-        named = zip(heads(grouping.values), found.by.groups.values(), strict=True)
-        show_groups(out, grouping, dict(named), groups_table)
     for sentence in look_sentences(found.looked.look):
         out.print(sentence, style="yellow")
     if found.looked.uncounted:
         said = f"This look at the labels could not be counted: {found.looked.uncounted}."
         out.print(said, style="yellow")
+
+
+def _show_by(out: Console, found: Evaluated, by: Breakdown) -> None:
+    """All, then each value of a column: the figures that are most asked for."""
+    names = heads(["all narratives", *by.grouping.values])
+    figures = [Figures(found.metrics, found.evaluation), *by.groups.values()]
+    show_groups(out, by.grouping, dict(zip(names, figures, strict=True)), groups_table)
+    out.print()
+    out.print(_BRACKETS, style="dim")
+    out.print(
+        "No interval is adjusted for the number of groups. Every figure of each group: --json. "
+        "Cases, sources and confidence: without --by.",
+        style="dim",
+    )
+
+
+def _show_all(out: Console, found: Evaluated) -> None:
+    """Every table of the whole."""
+    out.print(table(narratives_table(found.metrics, found.evaluation)))
+    if found.retest is not None:
+        show_section(out, "Asked again", retest_table(found.retest))
+    _show_more(out, found.evaluation)
+    out.print()
+    for sentence in (_BRACKETS, *_sentences(found.evaluation)):
+        out.print(sentence, style="dim")
 
 
 def _show_beginning(out: Console, found: Evaluated) -> None:
@@ -82,17 +105,15 @@ def show_groups(
     out: Console,
     by: Grouping,
     groups: Mapping[str, T],
-    table_of: Callable[[Mapping[str, T]], Sequence[Sequence[str]]],
+    table_of: Callable[[str, Mapping[str, T]], Sequence[Sequence[str]]],
 ) -> None:
-    """Every figure for each value of a column, by its head; a few values beside each other."""
-    for i in range(0, len(groups), _GROUPS_A_TABLE):
-        some = dict(islice(groups.items(), i, i + _GROUPS_A_TABLE))
-        title = f"By {by.column}" + ("" if i == 0 else ", continued")
-        show_section(out, title, table_of(some))
+    """A row for each value of a column, by its head."""
+    show_section(out, f"By {by.column}", table_of(by.column, groups))
     if by.n_more:
         out.print(
             f"{by.column} has {by.n_more:,} more values, with {by.n_outside:,} of the "
-            f"{by.n_narratives:,} narratives: only those with most narratives are shown.",
+            f"{by.n_narratives:,} narratives: the {len(by.values):,} with most narratives are "
+            "shown, in the order of the values.",
             style="yellow",
         )
 
@@ -163,12 +184,10 @@ def by_json(by: Grouping, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]
 def _show_more(out: Console, found: Evaluation) -> None:
     overall = found.overall
     show_section(out, "Classes", classes_table(overall))
-    show_section(out, "If every error had been wrong, or right", bounds_table(overall))
-    show_section(out, f"Cases, {_case_labels(found)}", cases_table(found))
+    show_section(out, "If every error had been wrong, or right", bounds_table(overall, brief=True))
+    show_section(out, f"Cases, {_case_labels(found)}", cases_table(found, brief=True))
     show_section(out, "Two sources of one case (first / second)", sources_table(found))
     show_section(out, "Right answers by confidence", reliability_table(overall))
-    for sentence in _sentences(found):
-        out.print(sentence, style="dim")
 
 
 def show_section(out: Console, title: str, rows: Sequence[Sequence[str]]) -> None:
@@ -191,10 +210,7 @@ def _case_labels(found: Evaluation) -> str:
 
 def _sentences(found: Evaluation) -> list[str]:
     """What must be known to read the tables."""
-    said = [
-        "\nIn brackets: 95 % intervals; Wilson for proportions, resampled or summed by case "
-        "otherwise. Errors are counted, not measured. Defined in docs/reference/metrics.md."
-    ]
+    said = []
     accuracy = found.overall.figures.get("accuracy")
     if accuracy and accuracy.by_case:
         low, high = accuracy.by_case

@@ -26,7 +26,7 @@ from overnight.commands.retry import Retry
 from overnight.commands.stint import RunResult
 from overnight.domain.experiment import Status
 from overnight.ingest.load import Census
-from overnight.report.look_text import look_sentences, part_in_words, part_sentence
+from overnight.report.look_text import look_sentences, part_sentence
 from overnight.views import ExperimentView, duration, percent, size_text, view_json
 
 _AUTO = "as many as the server takes"
@@ -92,11 +92,11 @@ def _show_complete(out: Console, result: RunResult) -> None:
 
 def _show_part(out: Console, result: RunResult) -> None:
     """What the figures leave out: said before a smaller number is seen in them."""
-    if (said := part_in_words("develop", result.split)) and result.metrics is not None:
+    if result.split is not None and result.metrics is not None:
         n, completed = result.metrics.overall.n, result.counts.completed
         out.print(
-            f"{said[:-1]}: the figures are of {n:,} of the {completed:,} results; "
-            "metrics --final shows those of the rest, once, at the end.",
+            f"Without the test part ({result.split}): the figures are of {n:,} of the "
+            f"{completed:,} results; metrics --final shows those of the rest, once, at the end.",
             style="yellow",
             soft_wrap=True,
         )

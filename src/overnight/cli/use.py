@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from overnight.cli.options import USE, Db, Json, Limit, Name, WithText, app
+from overnight.cli.options import USE, Db, Final, Json, Limit, Name, WithText, app
 
 
 @app.command(rich_help_panel=USE)
@@ -80,12 +80,9 @@ def metrics(
     *,
     by: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Also for each value of a column in data.keep."),
+        typer.Option(metavar="COLUMN", help="A row for each value of a column in data.keep."),
     ] = None,
-    final: Annotated[
-        bool,
-        typer.Option("--final", help="The test part of data.split: once, at the end, on record."),
-    ] = False,
+    final: Final = False,
     db: Db = None,
     json_: Json = False,
 ) -> None:

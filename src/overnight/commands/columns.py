@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from overnight.commands.results import Opened
 from overnight.config.document import did_you_mean
+from overnight.domain.natural import natural
 from overnight.errors import UsageError
 from overnight.store.kept import values_of
 from overnight.store.parts import WHOLE, Part, asked, kept_column
@@ -14,9 +15,9 @@ MOST_GROUPS = 20  # values of a column; beyond, the tables are too many to read
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """The values of a kept column, most narratives first; None: a blank one.
+    """The values of a kept column with most narratives, in their natural order; None: a blank one.
 
-    `n_more` values with few narratives are left out: `n_outside` of `n_narratives`.
+    `n_more` values with fewer narratives are left out: `n_outside` of `n_narratives`.
     """
 
     column: str
@@ -39,13 +40,13 @@ def column_of(kept: Sequence[str], name: str) -> str:
     return column
 
 
-def grouping(it: Opened, column: str, part: Part = WHOLE) -> Grouping:
+def grouping(it: Opened, column: str, part: Part = WHOLE, *, most: int = MOST_GROUPS) -> Grouping:
     """The most frequent values of a kept column among what is asked of a part."""
     dataset = it.experiment.dataset_id
-    found = values_of(it.database, dataset, column, asked(it.experiment, part), most=MOST_GROUPS)
+    found = values_of(it.database, dataset, column, asked(it.experiment, part), most=most)
     return Grouping(
         column=column,
-        values=[one.value for one in found.values],
+        values=natural(one.value for one in found.values),
         n_more=found.n_more,
         n_outside=found.n_narratives - sum(one.n for one in found.values),
         n_narratives=found.n_narratives,

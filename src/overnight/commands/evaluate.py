@@ -56,7 +56,7 @@ class Evaluated:
     looked: Looked
     drawn: DrawnLabels
     by: Breakdown | None = None
-    retest: Retest | None = None  # where it was repeated
+    retest: Retest | None = None  # where it was repeated; never of the test part
 
 
 def evaluate(
@@ -87,7 +87,7 @@ def evaluate(
             split=part.split,
             by=None if column is None else _breakdown(it, part, column),
             looked=looked or look_at(it.database, it.experiment, part),
-            retest=retest_of(it.database, it.experiment),
+            retest=None if final else retest_of(it.database, it.experiment),
         )
 
 

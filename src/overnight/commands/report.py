@@ -9,40 +9,49 @@ from typing import Literal
 from overnight._version import __version__
 from overnight.app import folder_of
 from overnight.call.endpoint import host_of, is_this_machine
-from overnight.commands.evaluate import evaluate
+from overnight.commands.columns import Grouping, grouping
+from overnight.commands.evaluate import Evaluated, evaluate
+from overnight.commands.prevalence import Estimated, prevalence
 from overnight.commands.results import Opened, Wrong, opened, results
 from overnight.domain.result import Result
 from overnight.errors import UsageError
-from overnight.report.look_text import part_in_words
+from overnight.report.look_text import labels_sentence, part_in_words
 from overnight.report.metrics import Scores, measure
 from overnight.report.paper.course import course
 from overnight.report.paper.facts import Facts
 from overnight.report.paper.methods import methods as paragraph
-from overnight.report.paper.methods import methods_json
+from overnight.report.paper.methods_json import methods_json
 from overnight.report.paper.what_came_out import MOST_VALUES
 from overnight.report.paper.write import report_of, write
 from overnight.store.course import (
+    case_count,
     failed_calls,
     outcome_counts,
     result_totals,
     results_over_time,
 )
-from overnight.store.kept import label_counts_by, values_of
-from overnight.store.parts import Part, develop_part
+from overnight.store.kept import label_counts_by
+from overnight.store.parts import Part, develop_part, test_part
 from overnight.views import view_status
 
 Format = Literal["html", "md"]
 _SUFFIXES: dict[Format, tuple[str, ...]] = {"html": (".html", ".htm"), "md": (".md", ".markdown")}
 
 
-def facts_of(name: str = "latest", *, db: Path | str | None = None) -> Facts:
-    """Everything that a report is made from; seconds, most of them for the figures."""
+def facts_of(name: str = "latest", *, db: Path | str | None = None, final: bool = False) -> Facts:
+    """Everything that a report is made from; seconds, most of them for the figures.
+
+    With `final`, the figures are those of the test part, by the rules of `evaluate`: that it is
+    looked at is on record before anything of it is seen.
+    """
     with opened(name, db) as it:
         database, experiment, key = it.database, it.experiment, it.experiment.experiment_key
+        evaluated = evaluate(experiment.experiment_id, db=database.path, final=final)
         status = view_status(database, experiment)
-        evaluated = evaluate(experiment.experiment_id, db=database.path)
         summary = status.view.summary
-        part = develop_part(database, experiment)
+        part = _part(it, final=final)
+        truth = _in_truth(it, evaluated)
+        by_column = {column: grouping(it, column, part, most=MOST_VALUES) for column in it.kept}
         return Facts(
             status=status,
             config=experiment.stored_config,
@@ -58,10 +67,15 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None) -> Facts:
             failed_calls=failed_calls(database, key),
             totals=result_totals(database, key),
             outcomes=outcome_counts(database, experiment, it.spec, part),
-            groups={column: _by(it, part, column) for column in it.kept},
+            groups={column: _scores_by(it, part, by) for column, by in by_column.items()},
+            cut={column: by.n_more for column, by in by_column.items()},
             look=evaluated.looked.look,
             drawn=evaluated.drawn,
             part=part_in_words(evaluated.part, evaluated.split),
+            n_cases=case_count(database, experiment),
+            n_cases_of_part=case_count(database, experiment, part),
+            shares=truth.shares if truth else None,
+            shares_note=_labels_used(truth, final=final),
             outside=_outside(summary.row["api_url"], *(s.api_url for s in summary.sessions)),
             version=__version__,
             made_at=datetime.now(UTC),
@@ -69,14 +83,34 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None) -> Facts:
         )
 
 
-def _by(it: Opened, part: Part, column: str) -> dict[str, Scores]:
-    """What is known of the narratives with each of the most frequent values of a kept column."""
-    found = values_of(it.database, it.experiment.dataset_id, column, part, most=MOST_VALUES)
-    values = [one.value for one in found.values]
+def _part(it: Opened, *, final: bool) -> Part:
+    apart = test_part(it.database, it.experiment) if final else None
+    return apart or develop_part(it.database, it.experiment)
+
+
+def _scores_by(it: Opened, part: Part, by: Grouping) -> dict[str, Scores]:
+    """What is known of the narratives with each of some values of a kept column."""
     key = it.experiment.experiment_key
-    counted = label_counts_by(it.database, key, part, column, values)
-    named = {"(blank)" if v is None else v: measure(counted[v], it.spec).overall for v in values}
-    return dict(sorted(named.items()))
+    counted = label_counts_by(it.database, key, part, by.column, by.values)
+    return {
+        "(blank)" if value is None else value: measure(counted[value], it.spec).overall
+        for value in by.values
+    }
+
+
+def _in_truth(it: Opened, evaluated: Evaluated) -> Estimated | None:
+    """The share of yes, as `prevalence` has it; None where it is no question of yes or no."""
+    is_whole = it.experiment.repeat_of is None
+    if not is_whole or evaluated.metrics.kind != "boolean" or not evaluated.counts.answered:
+        return None
+    return prevalence(it.experiment.experiment_id, db=it.database.path)
+
+
+def _labels_used(truth: Estimated | None, *, final: bool) -> str | None:
+    """Which labels the share rests on; of those of a test part that is shown nothing is hidden."""
+    if truth is None or (final and truth.is_drawn):
+        return None
+    return labels_sentence(truth.split, drawn=truth.is_drawn)
 
 
 def _outside(*addresses: str | None) -> str | None:
@@ -92,42 +126,47 @@ def report(
     out: Path | None = None,
     format_: Format | None = None,
     with_text: bool = False,
+    final: bool = False,
 ) -> Path:
     """Write the report of an experiment; without `out` to exports/ID beside the database.
 
-    Raises UsageError where `out` does not end as its format does: a report never takes the
-    place of another kind of file.
+    With `final`, of the test part, to report-final. Raises UsageError where `out` does not end as
+    its format does: a report never takes the place of another kind of file.
     """
     kind = format_ or _format_of(out)
     if out is not None and out.suffix.lower() not in _SUFFIXES[kind]:
         raise UsageError(f"{out}: the name of a report in this format ends in .{kind}")
     if out is not None and out.is_dir():
         raise UsageError(f"{out} is a folder: name a file")
-    facts = facts_of(name, db=db)
+    facts = facts_of(name, db=db, final=final)
     with opened(facts.status.view.experiment_id, db) as it:
         folder = folder_of(it.database, "exports", it.experiment.experiment_id)
-    wrong = _wrong(facts, db) if with_text else None
-    return write(report_of(facts, wrong), out or folder / f"report.{kind}", kind)
+        wrong = _wrong(facts, db, _part(it, final=final)) if with_text else None
+    file = out or folder / f"{'report-final' if final else 'report'}.{kind}"
+    return write(report_of(facts, wrong), file, kind)
 
 
 def _format_of(out: Path | None) -> Format:
     return "md" if out is not None and out.suffix.lower() in _SUFFIXES["md"] else "html"
 
 
-def _wrong(facts: Facts, db: Path | str | None) -> dict[str, Iterable[Result]]:
+def _wrong(facts: Facts, db: Path | str | None, part: Part) -> dict[str, Iterable[Result]]:
     kinds: dict[str, Wrong] = {"Answers that differ from their labels": "any"}
     if facts.metrics.kind == "boolean":
         kinds = {
             "False positives: yes, labelled no": "fp",
             "False negatives: no, labelled yes": "fn",
         }
+    name = facts.status.view.experiment_id
     return {
-        title: results(facts.status.view.experiment_id, db=db, with_text=True, wrong=kind)
+        title: results(name, db=db, with_text=True, wrong=kind, part=part)
         for title, kind in kinds.items()
     }
 
 
-def methods(name: str = "latest", *, db: Path | str | None = None) -> tuple[str, dict[str, object]]:
-    """The paragraph for the methods section, and its facts one by one."""
-    facts = facts_of(name, db=db)
+def methods(
+    name: str = "latest", *, db: Path | str | None = None, final: bool = False
+) -> tuple[str, dict[str, object]]:
+    """The paragraph for the methods section, and its facts one by one; `final` as in `facts_of`."""
+    facts = facts_of(name, db=db, final=final)
     return paragraph(facts), methods_json(facts)

@@ -21,7 +21,7 @@ from overnight.report.metrics import Metrics, measure
 from overnight.store.database import Database
 from overnight.store.datasets import get_dataset, left_out
 from overnight.store.experiments import counts, find_experiment
-from overnight.store.parts import WHOLE, develop_part, test_part
+from overnight.store.parts import WHOLE, Part, develop_part, test_part
 from overnight.store.results import iterate_results, label_counts
 
 Wrong = Literal["fp", "fn", "any"]
@@ -89,11 +89,13 @@ def results(
     with_text: bool = False,
     errors_only: bool = False,
     wrong: Wrong | None = None,
+    part: Part | None = None,
 ) -> Iterator[Result]:
     """Every result of an experiment in dataset order, read as you go.
 
     With `wrong`, only wrong answers: false positives, false negatives, or any; none of the test
-    part. Raises UsageError where there are no positives.
+    part, unless that is the `part` given: then a look at it must be on record. Raises UsageError
+    where there are no positives.
     """
     with opened(name, db) as it:
         primary = it.spec.primary_field
@@ -106,7 +108,7 @@ def results(
             it.spec,
             with_text=with_text,
             errors_only=errors_only,
-            part=develop_part(it.database, it.experiment) if wrong else WHOLE,
+            part=part or (develop_part(it.database, it.experiment) if wrong else WHOLE),
             apart=test_part(it.database, it.experiment),
             wanted=_WRONG[wrong].__contains__ if wrong else None,
         )

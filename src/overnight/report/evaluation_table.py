@@ -7,7 +7,7 @@ from overnight.report.group import Figure, Group
 from overnight.report.metrics import Metrics
 from overnight.report.statistics.agreement import Agreement
 from overnight.report.statistics.estimate import Estimate
-from overnight.report.table import Row, confusion_rows, count_rows
+from overnight.report.table import CELLS, Row, cells_of, confusion_rows, count_rows
 
 _TITLES = {
     "accuracy": "accuracy",
@@ -24,6 +24,11 @@ _TITLES = {
     "weighted_f1": "weighted F1",
     "micro_f1": "micro F1",
 }
+_MOST_ASKED = (
+    *("accuracy", "recall (sensitivity)", "specificity", "macro F1", "Cohen's kappa"),
+    *("mean absolute error", "bias (answer - label)", "Pearson correlation"),
+)
+_BESIDE = 3
 
 
 def figure_title(name: str) -> str:
@@ -64,34 +69,45 @@ def narratives_table(metrics: Metrics, evaluation: Evaluation) -> list[Row]:
     ]
 
 
-def groups_table(groups: Mapping[str, tuple[Metrics, Evaluation]]) -> list[Row]:
-    """A column for each group: the same rows as for all narratives."""
-    scores = [metrics.overall for metrics, _ in groups.values()]
-    boolean = any(metrics.kind == "boolean" for metrics, _ in groups.values())
+def groups_table(column: str, groups: Mapping[str, tuple[Metrics, Evaluation]]) -> list[Row]:
+    """A row for each of some groups by their heads, with the figures that are most asked for."""
+    found = {name: evaluation.overall for name, (_, evaluation) in groups.items()}
+    names = _most_asked(list(found.values()))
+    head = [column, "results", "errors", "measured"]
     return [
-        ["", *groups],
-        *count_rows(scores),
-        *figure_rows([evaluation.overall for _, evaluation in groups.values()]),
-        *(confusion_rows(scores) if boolean else []),
+        [*head, *(row[0] for row in names)],
+        *(
+            [name, f"{s.n:,}", f"{s.errors:,}", f"{s.labelled:,}", *(row[i] for row in names)]
+            for i, (name, s) in enumerate(
+                ((name, metrics.overall) for name, (metrics, _) in groups.items()), start=1
+            )
+        ),
     ]
 
 
-def cases_table(evaluation: Evaluation) -> list[Row]:
-    """A column for each rule; no rows without cases of several narratives."""
+def _most_asked(groups: Sequence[Group]) -> list[Row]:
+    """At most three rows of figures: more do not stand beside each other."""
+    rows = {row[0]: row for row in figure_rows(groups)}
+    return [rows[title] for title in _MOST_ASKED if title in rows][:_BESIDE]
+
+
+def cases_table(evaluation: Evaluation, *, brief: bool = False) -> list[Row]:
+    """A column for each rule; no rows without cases of several narratives.
+
+    `brief`: only the figures that are most asked for.
+    """
     if not evaluation.by_case:
         return []
     groups = list(evaluation.by_case.values())
     cells = [group.confusion for group in groups]
+    failed = [f"{group.failed:,}" for group in groups]
     return [
         ["", *(f"{rule}" for rule in evaluation.by_case)],
         ["cases", *(f"{group.n:,}" for group in groups)],
         ["measured (decided, labelled)", *(f"{group.measured:,}" for group in groups)],
-        ["undecided for errors, labelled", *(f"{group.failed:,}" for group in groups)],
-        *figure_rows(groups),
-        [
-            "TP / TN / FP / FN",
-            *(f"{c.tp:,} / {c.tn:,} / {c.fp:,} / {c.fn:,}" if c else "n/a" for c in cells),
-        ],
+        *([["undecided for errors, labelled", *failed]] if any(g.failed for g in groups) else []),
+        *(_most_asked(groups) if brief else figure_rows(groups)),
+        [CELLS, *map(cells_of, cells)],
     ]
 
 
@@ -136,8 +152,11 @@ _EXTRA: tuple[tuple[str, Callable[[Group], str]], ...] = (
 )
 
 
-def bounds_table(group: Group) -> list[Row]:
-    """Each figure if every error had been wrong, or right; no rows where nothing failed."""
+def bounds_table(group: Group, *, brief: bool = False) -> list[Row]:
+    """Each figure if every error had been wrong, or right; no rows where nothing failed.
+
+    `brief`: only the figures that are most asked for.
+    """
     if not group.failed:
         return []
     rows = [
@@ -150,6 +169,8 @@ def bounds_table(group: Group) -> list[Row]:
             estimate: Estimate = getattr(ranked, name)
             bounds = (ranked.if_errors_wrong[name], ranked.if_errors_right[name])
             rows.append([title, *map(number, (estimate.value, *bounds))])
+    if brief:
+        rows = [row for row in rows if row[0] in _MOST_ASKED][:_BESIDE]
     return [["", "as measured", "all errors wrong", "all errors right"], *rows] if rows else []
 
 

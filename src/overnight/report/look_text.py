@@ -17,8 +17,8 @@ def part_in_words(part: str, split: Split | None) -> str | None:
     """Of which narratives the figures are, where not of all: a sentence for readers."""
     if split is None:
         return None
-    which = "The test part alone" if part == "test" else "Without the test part"
-    return f"{which} ({split})."
+    which = "test part alone" if part == "test" else "development part, without the test part"
+    return f"Of the {which} ({split})."
 
 
 def part_sentence(part: str, split: Split | None) -> str | None:
@@ -26,7 +26,7 @@ def part_sentence(part: str, split: Split | None) -> str | None:
     said = part_in_words(part, split)
     if said is None or part == "test":
         return said
-    return f"{said[:-1]}; metrics --final shows it, once, at the end."
+    return f"{said[:-1]}; --final shows that one, once, at the end."
 
 
 def labels_sentence(split: Split | None, *, drawn: bool) -> str | None:
@@ -45,24 +45,71 @@ def look_sentences(look: Look | None) -> Iterator[str]:
     """How many configurations were measured on these labels; nothing where none is counted."""
     if look is None:
         return
-    which = "First" if look.ordinal == 1 else ordinal(look.ordinal)
-    others = look.ordinal - 1
-    if look.part != "test":
-        others += look.seen_before
-        warning = "; the best of several looks better than it is" if others else ""
-        split = f", and {look.seen_before:,} earlier on the file's labels split otherwise"
-        also = split if look.seen_before else ""
-        yield f"{which} configuration measured on these labels ({look.n_labels:,}){also}{warning}."
+    is_test, others = look.part == "test", look.n_configurations - 1
+    if not is_test or others:
+        yield f"{_place(look)}{'' if is_test else _split_otherwise(look)}{_warning(look)}."
+    if is_test and look.seen_before:
+        yield _untouched_no_more(look)
+
+
+def measured_on(look: Look | None) -> Iterator[str]:
+    """The same for a paper, where one configuration is not worth a sentence.
+
+    Of the test part always: when it was first looked at, and with what; nobody is named.
+    """
+    if look is None:
         return
-    if others:
-        yield f"{which} configuration measured on the labels of the test part."
-    if look.seen_before:
-        n = look.seen_before
-        were = "1 configuration was" if n == 1 else f"{n:,} configurations were"
+    if look.part == "test":
+        first = "this configuration" if look.ordinal == 1 else "another configuration"
+        changed = "; labels of it have changed since" if look.labels_changed else ""
         yield (
-            f"Before this part was set apart, {were} measured on labels of the same file: it is "
-            "not untouched."
+            f"The test part was first looked at on {look.first_at:%Y-%m-%d %H:%M} UTC, with "
+            f"{first} (experiment {look.first_experiment}){changed}."
         )
+    if look.n_configurations > 1:
+        place = _place(look)
+        yield f"This was the {place[0].lower()}{place[1:]}."
+    if look.part == "test" and look.seen_before:
+        yield _untouched_no_more(look)
+
+
+def _untouched_no_more(look: Look) -> str:
+    n = look.seen_before
+    were = "1 configuration was" if n == 1 else f"{n:,} configurations were"
+    return (
+        f"Before this part was set apart, {were} measured on labels of the same file: it is "
+        "not untouched."
+    )
+
+
+def _place(look: Look) -> str:
+    """Which configuration this is, measured on what."""
+    which = "First" if look.ordinal == 1 else ordinal(look.ordinal)
+    later = f", {look.n_later:,} more since" if look.n_later else ""
+    if look.labels_changed:
+        return f"{which} configuration measured on labels of {_whose(look)}{later}{_changed(look)}"
+    if look.part == "test":
+        return f"{which} configuration measured on the labels of the test part{later}"
+    return f"{which} configuration measured on these labels ({look.n_labels:,}){later}"
+
+
+def _whose(look: Look) -> str:
+    return "the test part" if look.part == "test" else "this data"
+
+
+def _changed(look: Look) -> str:
+    since = "it was first measured" if look.n_configurations == 1 else "the first was measured"
+    return f" (the labels, now {look.n_labels:,}, have changed since {since})"
+
+
+def _split_otherwise(look: Look) -> str:
+    n = look.seen_before
+    return f", and {n:,} earlier on the file's labels split otherwise" if n else ""
+
+
+def _warning(look: Look) -> str:
+    several = look.n_configurations > 1 or (look.part != "test" and look.seen_before)
+    return "; the best of several looks better than it is" if several else ""
 
 
 def first_look_sentence(look: Look, *, is_new: bool) -> str:

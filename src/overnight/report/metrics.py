@@ -19,7 +19,8 @@ class Scores:
     """What is known of a group of results. A score is None where its denominator is zero.
 
     n = answered + errors, and answered = labelled + unlabelled + odd_labels + without_value.
-    Scores rest on `labelled` alone: an error is neither right nor wrong, it is counted apart.
+    Scores rest on `labelled` alone: an error is neither right nor wrong, it is counted apart;
+    `labelled_errors` of the errors have a label that could have been compared.
     `n_positive_detected` and `n_negative_detected` count all answers, labelled or not;
     `n_positive_manual` and `n_negative_manual` count the labels of `labelled` (tp + fn, tn + fp),
     so that they add up with the confusion. All four, and `confusion`, are None unless the
@@ -30,6 +31,7 @@ class Scores:
     answered: int
     error_categories: dict[str, int]
     labelled: int
+    labelled_errors: int
     unlabelled: int
     odd_labels: int
     without_value: int
@@ -117,6 +119,7 @@ def _scores(counts: Sequence[LabelCount], primary: AnswerField | None) -> Scores
         answered=sum(count.n for count in answers),
         error_categories=_error_categories(counts),
         labelled=labelled,
+        labelled_errors=_labelled_errors(counts, primary),
         unlabelled=verdicts[Verdict.UNLABELLED],
         odd_labels=verdicts[Verdict.ODD_LABEL],
         without_value=verdicts[Verdict.NO_VALUE],
@@ -131,6 +134,17 @@ def _scores(counts: Sequence[LabelCount], primary: AnswerField | None) -> Scores
         n_negative_detected=negative,
         n_positive_manual=confusion.tp + confusion.fn if confusion else None,
         n_negative_manual=confusion.tn + confusion.fp if confusion else None,
+    )
+
+
+def _labelled_errors(counts: Sequence[LabelCount], primary: AnswerField | None) -> int:
+    if primary is None:
+        return 0
+    return sum(
+        count.n
+        for count in counts
+        if count.error_category is not None
+        and verdict(primary, count.gold, None) is Verdict.NO_VALUE  # a label, and no answer
     )
 
 
@@ -204,6 +218,7 @@ def _scores_json(scores: Scores) -> dict[str, object]:
         "errors": scores.errors,
         "error_categories": dict(scores.error_categories),
         "labelled": scores.labelled,
+        "labelled_errors": scores.labelled_errors,
         "unlabelled": scores.unlabelled,
         "odd_labels": scores.odd_labels,
         "without_value": scores.without_value,

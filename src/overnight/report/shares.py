@@ -16,7 +16,7 @@ from overnight.report.tally import Seen, Tally
 FEW = 30
 FEW_WRONG = 10
 TITLES = {
-    "naive": "naive: yes among the answers",
+    "naive": "naive (yes among the answers)",
     "labelled_only": "labelled narratives only",
     "rogan_gladen": "Rogan-Gladen",
     "ppi": "prediction-powered (PPI++)",
@@ -38,6 +38,10 @@ _ASSUMES_DRAWN = {
     "ppi": "the labelled were drawn with the probabilities on record; nothing of the machine, "
     "whose errors only widen the interval.",
 }
+_INTERVALS = {
+    False: "narratives of one case counting together",
+    True: "of what is drawn; of the naive share, narratives of one case counting together",
+}
 CLAIMS: Mapping[Labels, str] = {
     "random": "The labelled narratives are taken as a random sample of all narratives.",
     "within-type": "The labelled narratives are taken as a random sample within each narrative "
@@ -48,10 +52,16 @@ CLAIMS: Mapping[Labels, str] = {
     "exactly these narratives in 95 of 100 such samples, whatever the machine does. What was "
     "labelled before a sample was drawn counts as known, however it was chosen.",
     "unknown": "How the labelled narratives were chosen is not known: of all narratives only the "
-    "naive share can be given, with its bias; the other estimates hold for a random sample (then "
-    "type --labels random), Rogan-Gladen's also where sensitivity and specificity do not depend "
-    "on the choice. To know more, label a sample: overnight sample.",
+    "naive share can be given, with its bias. What the labels correct holds for a random sample, "
+    "Rogan-Gladen's estimate also where sensitivity and specificity do not depend on the choice.",
 }
+_UNLABELLED = (
+    "No narrative has a label that is used here: only the naive share can be given, with its bias."
+)
+ADVICE = (
+    "If they were chosen at random, type --labels random. To know more, label a sample: overnight "
+    "sample."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +86,37 @@ class Shares:
         return _ASSUMES_DRAWN if self.labels == "drawn" else ASSUMES
 
     @property
+    def claimed(self) -> Sequence[str]:
+        """The estimates that may be given for all narratives, by what is known of the labelled."""
+        return {"unknown": ("naive",), "all": ("naive", "labelled_only")}.get(
+            self.labels, tuple(TITLES)
+        )
+
+    @property
+    def to_quote(self) -> str | None:
+        """The estimate that assumes least of those with an interval; None where none corrects."""
+        corrected = [name for name in ("ppi", "labelled_only") if name in self.claimed]
+        found = (name for name in corrected if getattr(self.overall, name).estimate.interval)
+        return next(found, None)
+
+    @property
+    def to_quote_sentence(self) -> str:
+        """The same in words, with its value."""
+        if self.to_quote is None:
+            return "To quote for all narratives: none without reservation, see below."
+        share: Share = getattr(self.overall, self.to_quote)
+        return f"To quote: {shown(share.estimate)}, {TITLES[self.to_quote]}."
+
+    @property
+    def intervals(self) -> str:
+        """Of what the intervals are."""
+        return _INTERVALS[self.labels == "drawn"]
+
+    @property
     def claims(self) -> list[str]:
         """What may be said, how it is known, and what may not."""
+        if not self.overall.n_labelled:
+            return [_UNLABELLED]
         said = [CLAIMS[self.labels]]
         if self.labels == "all" and self.overall.n_labelled < self.overall.n:
             n = self.overall.n - self.overall.n_labelled
@@ -218,27 +257,57 @@ def _with_assumptions(found: Prevalence, assumes: Mapping[str, str]) -> dict[str
     }
 
 
-def shares_table(columns: Mapping[str, Prevalence]) -> list[Row]:
-    """A column for each of some groups of narratives, by their heads."""
+def shares_table(
+    columns: Mapping[str, Prevalence], names: Sequence[str] = tuple(TITLES)
+) -> list[Row]:
+    """A column for each of some groups of narratives, by their heads; a row for each estimate."""
     groups = list(columns.values())
     return [
         ["", *columns],
         ["narratives asked", *(f"{one.n:,}" for one in groups)],
         ["labelled", *(f"{one.n_labelled:,}" for one in groups)],
         ["labelled yes", *(f"{one.n_labelled_yes:,}" for one in groups)],
+        *(_errors(groups)[:1]),
+        *([TITLES[name], *(_cell(getattr(one, name)) for one in groups)] for name in names),
+        *(_errors(groups)[1:]),
+    ]
+
+
+def _errors(groups: Sequence[Prevalence]) -> list[Row]:
+    """How many have no answer, and what they could do to the naive share; nothing where all do."""
+    if not any(one.n_errors for one in groups):
+        return []
+    return [
         ["without an answer", *(f"{one.n_errors:,}" for one in groups)],
-        *(
-            [title, *(_cell(getattr(one, name)) for one in groups)]
-            for name, title in TITLES.items()
-        ),
         ["naive, if errors were all no / yes", *(_bounds(one) for one in groups)],
+    ]
+
+
+def groups_table(
+    column: str, groups: Mapping[str, Prevalence], to_quote: str | None = None
+) -> list[Row]:
+    """A row for each value of a column: the naive share, and the one that corrects it."""
+    other = to_quote or "ppi"
+    return [
+        [column, "asked", "labelled", "labelled yes", "naive", TITLES[other]],
+        *(
+            [
+                name,
+                f"{one.n:,}",
+                f"{one.n_labelled:,}",
+                f"{one.n_labelled_yes:,}",
+                shown(one.naive.estimate),
+                shown(getattr(one, other).estimate),
+            ]
+            for name, one in groups.items()
+        ),
     ]
 
 
 def caution(found: Prevalence) -> str | None:
     """What must be said where few are labelled yes, or no."""
     fewest = min(found.n_labelled_yes, found.n_labelled - found.n_labelled_yes)
-    if fewest >= FEW:
+    if fewest >= FEW or not found.n_labelled:
         return None
     return (
         f"Only {fewest:,} labelled narratives are of the rarer kind: with fewer than {FEW} the "

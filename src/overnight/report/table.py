@@ -1,12 +1,13 @@
 """Metrics as rows of text: the first row is the head, the first cell of a row its name."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 
 from overnight.report.metrics import Metrics, Scores
+from overnight.report.statistics.binary import Confusion
 from overnight.report.statistics.estimate import Proportion
 
 Row = list[str]
+CELLS = "TP / TN / FP / FN"  # true and false, positive and negative answers
 
 
 def metrics_table(metrics: Metrics) -> list[Row]:
@@ -49,11 +50,13 @@ def count_rows(columns: Sequence[Scores]) -> list[Row]:
     always = [
         ["results", *(f"{s.n:,}" for s in columns)],
         ["answered", *(f"{s.answered:,}" for s in columns)],
-        ["errors", *(_errors(s) for s in columns)],
+        ["errors", *(f"{s.errors:,}" for s in columns)],
+        *_error_rows(columns),
         ["measured (answered, labelled)", *(f"{s.labelled:,}" for s in columns)],
         ["answered, without a label", *(f"{s.unlabelled:,}" for s in columns)],
     ]
     if_any = [
+        ["labelled, but without an answer", *(f"{s.labelled_errors:,}" for s in columns)],
         ["answered, label not comparable", *(f"{s.odd_labels:,}" for s in columns)],
         ["answered, value left out", *(f"{s.without_value:,}" for s in columns)],
         ["measured, label not declared", *(f"{s.undeclared_labels:,}" for s in columns)],
@@ -61,9 +64,10 @@ def count_rows(columns: Sequence[Scores]) -> list[Row]:
     return always + [row for row in if_any if any(cell != "0" for cell in row[1:])]
 
 
-def _errors(scores: Scores) -> str:
-    named = ", ".join(f"{name} {n:,}" for name, n in scores.error_categories.items())
-    return f"{scores.errors:,} ({named})" if named else "0"
+def _error_rows(columns: Sequence[Scores]) -> list[Row]:
+    names = sorted({name for scores in columns for name in scores.error_categories})
+    counts = [scores.error_categories for scores in columns]
+    return [[f"... {name}", *(f"{of.get(name, 0):,}" for of in counts)] for name in names]
 
 
 def _score_rows(metrics: Metrics, columns: Sequence[Scores | None]) -> list[Row]:
@@ -83,20 +87,18 @@ def _score_rows(metrics: Metrics, columns: Sequence[Scores | None]) -> list[Row]
 
 def confusion_rows(columns: Sequence[Scores]) -> list[Row]:
     """The four cells and their margins."""
-    names = {"tp": "true positive", "tn": "true negative"}
-    names |= {"fp": "false positive", "fn": "false negative"}
-    cells = [asdict(scores.confusion) if scores.confusion else {} for scores in columns]
     said = [_pair(scores.n_positive_detected, scores.n_negative_detected) for scores in columns]
     true = [_pair(scores.n_positive_manual, scores.n_negative_manual) for scores in columns]
     return [
-        *([name, *(_count(cell.get(key)) for cell in cells)] for key, name in names.items()),
+        [CELLS, *(cells_of(scores.confusion) for scores in columns)],
         ["answers yes / no", *said],
         ["labels yes / no", *true],
     ]
 
 
-def _count(n: int | None) -> str:
-    return "n/a" if n is None else f"{n:,}"
+def cells_of(found: Confusion | None) -> str:
+    """The four cells in the order of `CELLS`."""
+    return f"{found.tp:,} / {found.tn:,} / {found.fp:,} / {found.fn:,}" if found else "n/a"
 
 
 def _pair(yes: int | None, no: int | None) -> str:

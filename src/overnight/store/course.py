@@ -10,7 +10,7 @@ from sqlalchemy import text
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Experiment
 from overnight.store.database import Database
-from overnight.store.parts import WHOLE, Part
+from overnight.store.parts import WHOLE, Part, asked
 
 SHORTEST = 125  # characters; the first class of lengths ends here, each other one is twice as long
 N_LENGTHS = 10
@@ -140,6 +140,18 @@ def result_totals(database: Database, experiment_key: int) -> ResultTotals:
             {"key": experiment_key},
         ).one()
     return ResultTotals(*row)
+
+
+def case_count(database: Database, experiment: Experiment, part: Part = WHOLE) -> int:
+    """Of how many cases the narratives are that an experiment covers, asked yet or not."""
+    among = asked(experiment, part)
+    query = text(
+        "SELECT count(DISTINCT n.incident_id) FROM narratives n"
+        f" WHERE n.dataset_id = :dataset AND {among.sql}"
+    )
+    with database.read() as connection:
+        found = connection.execute(query, {**among.values, "dataset": experiment.dataset_id})
+        return int(found.scalar_one())
 
 
 def outcome_counts(

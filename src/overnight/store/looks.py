@@ -31,10 +31,22 @@ _ADD = """
     VALUES (:labels, :configuration, :part, :data, :split, :n, :experiment, :at, :by)
     ON CONFLICT (labels_sha256, part, configuration_sha256) DO NOTHING"""
 
+# Of one series are the looks at the same labels, and those at other labels of the same data:
+# labels that were added or corrected do not make who looked before unseen.
 _FIND = """
+    WITH own AS (
+        SELECT * FROM looks WHERE labels_sha256 = :labels AND part = :part
+        AND configuration_sha256 = :configuration),
+    series AS (
+        SELECT l.* FROM looks l JOIN own ON l.part = own.part
+        AND (l.labels_sha256 = own.labels_sha256
+             OR l.data_checksum = own.data_checksum AND l.split_json IS :split)),
+    configurations AS (
+        SELECT configuration_sha256, min(look_id) AS since FROM series GROUP BY 1)
     SELECT own.first_at, own.first_by, f.first_at, f.first_by, f.experiment_id,
-           (SELECT count(*) FROM looks l WHERE l.labels_sha256 = own.labels_sha256
-            AND l.part = own.part AND l.look_id <= own.look_id),
+           (SELECT count(*) FROM configurations c WHERE c.since <= mine.since),
+           (SELECT count(*) FROM configurations c WHERE c.since > mine.since),
+           f.labels_sha256 <> own.labels_sha256,
            (SELECT count(DISTINCT l.configuration_sha256) FROM looks l
             WHERE l.data_checksum = own.data_checksum AND l.split_json IS NOT :split
             AND l.labels_sha256 <> own.labels_sha256
@@ -42,18 +54,17 @@ _FIND = """
                 ELSE l.look_id < own.look_id
                      AND l.configuration_sha256 <> own.configuration_sha256 END),
            f.look_id = own.look_id
-    FROM looks own JOIN looks f ON f.look_id =
-        (SELECT min(l.look_id) FROM looks l WHERE l.part = own.part
-         AND (l.labels_sha256 = own.labels_sha256
-              OR own.part = 'test' AND l.data_checksum = own.data_checksum
-                 AND l.split_json IS :split))
-    WHERE own.labels_sha256 = :labels AND own.part = :part
-      AND own.configuration_sha256 = :configuration"""
+    FROM own
+    JOIN configurations mine ON mine.configuration_sha256 = own.configuration_sha256
+    JOIN series f ON f.look_id = (SELECT min(look_id) FROM series)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The labels of a part of a dataset, told by a digest: the same in whichever database."""
+    """The labels of a part of a dataset, told by a digest: the same in whichever database.
+
+    `n` of its narratives have a label; where none has one, so many have one of their case.
+    """
 
     sha256: str
     n: int
@@ -65,11 +76,13 @@ class Labels:
 class Look:
     """A configuration measured on labels.
 
-    `ordinal` counts the configurations measured on the same labels by their first looks; the
-    very first is told by `first_at`, `first_by` and `first_experiment`, this configuration's own
-    by `at` and `by`. `seen_before` counts those measured earlier on labels of the same file that
-    were set apart otherwise, or not at all: of a test part all of them, else the others.
-    `is_first`: nobody looked before; of a test part, also where some labels of it were others then.
+    `ordinal` counts the configurations measured on this part of the same data by their first
+    looks, whatever labels were added or corrected meanwhile, `n_later` those that came after;
+    `labels_changed`: the first of all looks was at other labels than these. That one is told by
+    `first_at`, `first_by` and `first_experiment`, this configuration's own at these labels by `at`
+    and `by`. `seen_before` counts the configurations measured earlier on labels of the same file
+    that were set apart otherwise, or not at all: of a test part all of them, else the others.
+    `is_first`: nobody looked before.
     """
 
     ordinal: int
@@ -80,21 +93,29 @@ class Look:
     first_at: datetime
     first_by: str
     first_experiment: str
+    n_later: int = 0
+    labels_changed: bool = False
     seen_before: int = 0
     is_first: bool = True
+
+    @property
+    def n_configurations(self) -> int:
+        """All that were measured on this part of the data so far."""
+        return self.ordinal + self.n_later
 
 
 def labels_of(database: Database, dataset_id: int, part: Part) -> Labels:
     """The labels that figures of this part rest on; a pass over the labelled narratives."""
-    digest, n = hashlib.sha256(), 0
+    digest, own, of_case = hashlib.sha256(), 0, 0
     with database.read() as connection:
         rows = connection.execute(
             text(_LABELS.format(part=part.sql)), {**part.values, "dataset": dataset_id}
         )
         for row in rows:
             digest.update(json.dumps(list(row)).encode())
-            n += 1
-    return Labels(digest.hexdigest(), n, part.name, _split_json(part.split))
+            own += row.label is not None
+            of_case += row.case_label is not None
+    return Labels(digest.hexdigest(), own or of_case, part.name, _split_json(part.split))
 
 
 def add_look(
@@ -134,9 +155,11 @@ def find_look(database: Database, experiment: Experiment, labels: Labels) -> Loo
         row = connection.execute(text(_FIND), values).one_or_none()
     if row is None:
         return None
-    at, by, first_at, first_by, first_experiment, ordinal, seen, is_first = row
+    at, by, first_at, first_by, first_experiment, ordinal, later, changed, seen, is_first = row
     return Look(
         ordinal=int(ordinal),
+        n_later=int(later),
+        labels_changed=bool(changed),
         n_labels=labels.n,
         part=labels.part,
         at=from_text(at),

@@ -70,11 +70,12 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A picture, and its numbers as a table."""
+    """A picture, and its numbers as a table; `above`: these stand in a table above it already."""
 
     caption: Caption
     picture: Element
     numbers: Sequence[Row]
+    above: bool = False
 
 
 Block = Heading | Paragraph | Sentences | Table | Verbatim | Plot

@@ -14,6 +14,7 @@ from overnight.report.evaluation import Evaluation
 from overnight.report.metrics import Metrics, Scores
 from overnight.report.paper.course import Course
 from overnight.report.repeats import Retest
+from overnight.report.shares import Shares
 from overnight.store.course import FailedCalls, OutcomeCount, ResultTotals
 from overnight.store.looks import Look
 from overnight.store.samples import DrawnLabels
@@ -30,10 +31,12 @@ class Facts:
     """One experiment as it stood when it was looked at.
 
     `config` is the experiment file as it is stored, variables unexpanded. `failed_calls` are
-    those without an answer. `groups`: what is known of each value of each kept column. `look`: how
-    often the labels were looked at. `drawn`: how they came about. `part` says of which narratives
-    the figures are, None of all. `outside`: the host that narratives went to, None if they stayed
-    on the machine.
+    those without an answer. `groups`: what is known of each value of each kept column, `cut` of how
+    many values of it nothing is told. `look`: how often the labels were looked at. `drawn`: how
+    they came about. `part` says of which narratives the figures are, None of all; they are of
+    `n_cases_of_part` of all the `n_cases` that the experiment covers. `shares`: of yes in truth,
+    None where that is no question. `outside`: the host that narratives went to, None if they
+    stayed on the machine.
     """
 
     status: StatusView
@@ -46,9 +49,14 @@ class Facts:
     totals: ResultTotals
     outcomes: Sequence[OutcomeCount]
     groups: Mapping[str, Mapping[str, Scores]]
+    cut: Mapping[str, int]
     look: Look | None
     drawn: DrawnLabels
     part: str | None
+    n_cases: int
+    n_cases_of_part: int
+    shares: Shares | None
+    shares_note: str | None  # which labels it uses, where a part is set apart
     outside: str | None
     version: str  # of the program that looked
     made_at: datetime
@@ -65,10 +73,12 @@ class Facts:
         return self.status.view.counts
 
     @property
-    def n_cases(self) -> int | None:
-        """Cases of all its narratives; None while only some of them have been looked at."""
-        is_whole = self.part is None and not self.counts.remaining
-        return self.evaluation.n_cases if is_whole else None
+    def part_of_cases(self) -> str | None:
+        """The part that the figures are of, within a sentence, and how many cases that are."""
+        if self.part is None:
+            return None
+        cases = f"{self.n_cases_of_part:,} of {counted(self.n_cases, 'case')}"
+        return f"{self.part[0].lower()}{self.part[1:-1]}: {cases}"
 
     @property
     def sessions(self) -> Sequence[SessionRow]:

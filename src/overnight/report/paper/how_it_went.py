@@ -91,7 +91,9 @@ def _call_rows(facts: Facts) -> list[Row]:
 
 
 def _seconds(mean: float) -> str:
-    return duration(mean) if mean >= 1 else f"{mean * 1000:,.2g} ms"
+    if mean >= 1:
+        return duration(mean)
+    return f"{mean * 1000:.0f} ms" if mean >= 0.01 else f"{mean * 1000:.2g} ms"  # noqa: PLR2004 - two digits
 
 
 def _tokens(facts: Facts) -> Iterator[Block]:

@@ -48,7 +48,12 @@ tbody tr { border-bottom: 1px solid var(--line); }
 .words td:nth-child(2):last-child { overflow-wrap: anywhere; }
 caption { white-space: nowrap; }
 @media (max-width: 34rem) { caption { white-space: normal; }
-  .numbers td { white-space: normal; padding-left: .7rem; } }
+  table { font-size: .75rem; }
+  main { padding: 1rem .75rem 3rem; }
+  .words th, .words td { padding-right: .33rem; }
+  tbody th { min-width: 4.6rem; }
+  .words tbody th { min-width: 0; }
+  .numbers th:not(:first-child), .numbers td { white-space: normal; padding-left: .35rem; } }
 pre { background: var(--soft); border-left: 3px solid var(--line); margin: .3rem 0 1rem;
   padding: .6rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere;
   font: .8rem/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }

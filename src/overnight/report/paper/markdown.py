@@ -26,7 +26,8 @@ def markdown(document: Document) -> Iterator[str]:
     """The file, a block at a time."""
     yield f"# {_plain(document.title)}\n"
     for block in document.blocks:
-        yield f"\n{_text(block)}\n"
+        if not (isinstance(block, Plot) and block.above):
+            yield f"\n{_text(block)}\n"
 
 
 def _plain(text: str) -> str:

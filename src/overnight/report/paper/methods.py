@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 
 from overnight.report.evaluation_table import figure_title, number, shown
 from overnight.report.group import Figure
-from overnight.report.look_text import ordinal
-from overnight.report.paper.chosen import drawn_sentences, samples_json
+from overnight.report.look_text import measured_on
+from overnight.report.paper.chosen import drawn_sentences
 from overnight.report.paper.facts import MAX_TOKENS, Facts, counted, named
+from overnight.report.paper.truth import corrected_share
 from overnight.report.paper.what_was_run import n_crashed
 from overnight.report.statistics.estimate import Estimate
 from overnight.report.statistics.resample import REPLICATES, SEED
@@ -29,7 +30,7 @@ _BY_CASE = (
 
 def methods(facts: Facts) -> str:
     """One paragraph in plain English."""
-    parts = (_model, _prompt, _data, _calls, _again, _labels, _figures)
+    parts = (_model, _prompt, _data, _calls, _again, _labels, _figures, corrected_share)
     return " ".join(sentence for part in parts for sentence in part(facts))
 
 
@@ -116,7 +117,7 @@ def _data(facts: Facts) -> Iterator[str]:
     part = f", the first {counts.total:,} of them" if counts.total < data.n_narratives else ""
     if part and facts.setting("run", "order") == "random":
         part = f", a random {counts.total:,} of them"
-    cases = "" if facts.n_cases is None else f" of {counted(facts.n_cases, 'case')}"
+    cases = f" of {counted(facts.n_cases, 'case')}"
     yield (
         f"The data file {facts.data_file} "
         f"({row['data_checksum']}) holds {counted(data.n_narratives, 'usable narrative')}{part}; "
@@ -196,9 +197,8 @@ def _labels(facts: Facts) -> Iterator[str]:
     )
     yield from drawn_sentences(facts, design)
     if facts.part:
-        yield f"Figures: {facts.part[0].lower()}{facts.part[1:]}"
-    if facts.look is not None and facts.look.ordinal > 1:
-        yield f"This was the {ordinal(facts.look.ordinal)} configuration measured on these labels."
+        yield f"Figures are {facts.part_of_cases}."
+    yield from measured_on(facts.look)
 
 
 def _figures(facts: Facts) -> Iterator[str]:
@@ -267,37 +267,3 @@ def _bounds(failed: int, accuracy: Figure | None) -> Iterator[str]:
             f"or all rightly, accuracy would be {number(accuracy.if_errors_wrong)}, or "
             f"{number(accuracy.if_errors_right)}."
         )
-
-
-def methods_json(facts: Facts) -> dict[str, object]:
-    """The paragraph, and the facts of it that programs ask for one by one."""
-    row, counts = facts.row, facts.counts
-    return {
-        "experiment_id": facts.status.view.experiment_id,
-        "experiment_name": facts.status.view.name,
-        "state": facts.status.view.state,
-        "paragraph": methods(facts),
-        "model_name": facts.model,
-        "model_provider": row["model_provider"],
-        "served_model": row["served_model"],
-        "structured": row["structured"],
-        "temperature": row["temperature"],
-        "run_seed": row["run_seed"],
-        "prompt_version": row["prompt_version"],
-        "data_file": facts.data_file,
-        "data_checksum": row["data_checksum"],
-        "left_out": dict(facts.status.left_out),
-        "total": counts.total,
-        "completed": counts.completed,
-        "answered": counts.answered,
-        "errors": counts.errors,
-        "remaining": counts.remaining,
-        "n_calls": facts.n_calls,
-        "n_calls_answered": facts.n_answered_calls,
-        "n_calls_failed": facts.called("failed"),
-        "n_calls_lost": facts.called("lost"),
-        "n_configurations": facts.look.ordinal if facts.look else None,
-        "samples": samples_json(facts),
-        "n_labelled_otherwise": facts.drawn.n_other,
-        "overnight_version": facts.versions,
-    }

@@ -46,7 +46,7 @@ class Point:
 def forest(caption: Caption, points: Sequence[Point], axis: str, *, top: float = 1.0) -> Element:
     """Figures up to `top` one below the other with their intervals; `ends` as a grey bar behind."""
     lowest = min([0.0, *(p.interval[0] if p.interval else p.value for p in points)])
-    names = min(16 + LETTER * max(len(p.name) for p in points), 170.0)
+    names = min(24 + LETTER * max(len(p.name) for p in points), 170.0)
     frame = Frame(names, 8, WIDTH - names - 14, 24.0 * len(points), (lowest, top), (0, 1))
     ticks = nice(lowest, top, 6)
     marks = [line(x, 8, x, frame.bottom, stroke=LINE) for x in (frame.at_x(v) for v, _ in ticks)]
@@ -100,10 +100,13 @@ def reliability(
     marks += x_axis(frame, _UNIT, "mean confidence")
     diagonal = [(frame.at_x(v), frame.at_y(v)) for v in (0, 1)]
     marks.append(path(diagonal, stroke=INK, stroke_dasharray="4 4", stroke_width=1))
-    for confidence, right, (low, high), n in bins:
+    for confidence, _, (_, high), n in bins:  # first, so that their white edge hides no bin
+        said = text(frame.at_x(confidence), frame.at_y(high) - 6, f"{n:,}", anchor="middle")
+        said.attrib |= {"stroke": "#fff", "stroke-width": "3", "paint-order": "stroke"}
+        marks.append(said)
+    for confidence, right, (low, high), _ in bins:
         x = frame.at_x(confidence)
-        marks += whiskers(x, frame.at_y(low), frame.at_y(high))
-        marks += [dot(x, frame.at_y(right)), text(x + 7, frame.at_y(right) + 4.3, f"{n:,}")]
+        marks += [*whiskers(x, frame.at_y(low), frame.at_y(high)), dot(x, frame.at_y(right))]
     return picture(caption, frame.bottom + _AXIS, marks)
 
 

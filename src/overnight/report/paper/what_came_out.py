@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
 
 from overnight.domain.agreement import Verdict, verdict
 from overnight.report.evaluation import Evaluation
@@ -22,6 +21,7 @@ from overnight.report.paper import plots
 from overnight.report.paper.document import Block, Caption, Heading, Paragraph, Plot, Table
 from overnight.report.paper.facts import Facts
 from overnight.report.paper.plots import Point
+from overnight.report.paper.truth import share_in_truth
 from overnight.report.repeats import retest_table
 from overnight.report.statistics.estimate import wilson
 from overnight.report.table import Row
@@ -57,6 +57,7 @@ def what_came_out(facts: Facts) -> Iterator[Block]:
     yield from _tabled("Classes", classes_table(overall))
     yield from _tabled("Each figure if every error had been wrong, or right", bounds_table(overall))
     yield from _detection(facts)
+    yield from share_in_truth(facts)
     yield from _confidence(facts)
     yield from _tabled(f"Cases, {case_labels(evaluation)}", cases_table(evaluation))
     yield from _agreement(evaluation)
@@ -94,7 +95,9 @@ def _figures(group: Group) -> Iterator[Block]:
     if group.failed:
         said += " Grey bars: from every error wrong to every error right."
     caption = Caption("figures", "Figures", marks=said)
-    yield Plot(caption, plots.forest(caption, points, "value"), _point_rows("figure", points))
+    yield Plot(
+        caption, plots.forest(caption, points, "value"), _point_rows("figure", points), above=True
+    )
 
 
 def _ends(figure: Figure, group: Group) -> tuple[float, float] | None:
@@ -140,12 +143,14 @@ def _detection(facts: Facts) -> Iterator[Block]:
         if len(points) < 2:  # noqa: PLR2004 - it stands in the table of all narratives
             continue
         note = "All answers, labelled or not; 95 % intervals (Wilson)."
-        shown = points[:MOST_VALUES]
-        if len(points) >= MOST_VALUES:
-            note += f" At most {MOST_VALUES} values are shown."
+        if more := facts.cut.get(column):
+            note += (
+                f" The {len(values):,} values with most narratives, in the order of the values; "
+                f"{more:,} more are not shown."
+            )
         title = f"Share of yes among the answers, by {column}"
         caption = Caption(f"detection-{i}", title, note, "Discs: share; lines: interval.")
-        picture = plots.forest(caption, shown, "share of yes", top=plots.top_of(shown))
+        picture = plots.forest(caption, points, "share of yes", top=plots.top_of(points))
         yield Plot(caption, picture, _rate_rows(column, values))
 
 
@@ -163,7 +168,7 @@ def _rate_rows(column: str, values: Mapping[str, Scores]) -> list[Row]:
             f"{scores.answered:,}",
             *_shown(_rate(name, scores)),
         ]
-        for name, scores in islice(values.items(), MOST_VALUES)
+        for name, scores in values.items()
     ]
     return [[column, "yes", "answers", "share", "low", "high"], *rows]
 
@@ -242,7 +247,7 @@ def _agreement(evaluation: Evaluation) -> Iterator[Block]:
         marks = "The darker, the larger a share of its row."
         caption = Caption(f"agreement-{i}", title, note, marks)
         picture = plots.matrix(caption, ("yes", "no"), cells, (first, second))
-        yield Plot(caption, picture, _matrix_rows(first, ("yes", "no"), cells))
+        yield Plot(caption, picture, _matrix_rows(first, ("yes", "no"), cells), above=True)
 
 
 def _length(facts: Facts) -> Iterator[Block]:

@@ -6,10 +6,11 @@ Each sentence stands only where it is true of this experiment.
 from collections.abc import Callable, Iterator
 
 from overnight.report.evaluation_table import number
-from overnight.report.look_text import look_sentences
+from overnight.report.look_text import look_sentences, measured_on
 from overnight.report.paper.chosen import choice_of_labels
 from overnight.report.paper.document import Block, Heading, Paragraph, Sentences
 from overnight.report.paper.facts import Facts, counted, named
+from overnight.report.paper.truth import share_of_yes
 from overnight.report.paper.what_was_run import n_crashed
 from overnight.report.statistics.estimate import Estimate
 
@@ -141,18 +142,6 @@ def _same_cases(facts: Facts) -> str | None:
     )
 
 
-def _share_of_yes(facts: Facts) -> str | None:
-    scores = facts.labelled
-    yes, no = scores.n_positive_detected, scores.n_negative_detected
-    if yes is None or no is None or not yes + no:
-        return None
-    return (
-        f"{yes:,} of {yes + no:,} answers are yes ({yes / (yes + no):.1%}). That is no estimate of "
-        "how many are so in truth: false positives and false negatives shift it. A corrected "
-        "share, with what it assumes, comes from overnight prevalence."
-    )
-
-
 def _threshold(facts: Facts) -> str | None:
     ranking = facts.evaluation.overall.ranking
     best = ranking.best_f1 if ranking else None
@@ -181,12 +170,19 @@ def _configurations(facts: Facts) -> str | None:
     if not facts.labelled.labelled:
         return None
     look = facts.look
-    if look is not None and (look.ordinal > 1 or look.seen_before):
+    if look is not None and (look.n_configurations > 1 or look.seen_before):
         return " ".join(look_sentences(look))
     return (
         "No other configuration has been measured on these labels in this database. If the prompt "
         "was written with these labels in view, the figures are optimistic all the same."
     )
+
+
+def _first_look(facts: Facts) -> str | None:
+    """Of the test part: what it is worth depends on who looked when."""
+    if facts.look is None or facts.look.part != "test":
+        return None
+    return next(measured_on(facts.look))
 
 
 def _rules(facts: Facts) -> str | None:
@@ -286,8 +282,9 @@ _ABOUT: tuple[Callable[[Facts], str | None], ...] = (
     _odd_labels,
     _errors,
     _same_cases,
-    _share_of_yes,
+    share_of_yes,
     _correlation,
+    _first_look,
     _configurations,
     _threshold,
     _confidence,

@@ -91,7 +91,8 @@ def _data_rows(facts: Facts) -> list[Row]:
         ["checksum", row["data_checksum"]],
         ["narratives in it", f"{data.n_narratives:,}"],
         ["covered by this experiment", f"{facts.counts.total:,}"],
-        ["of so many cases", "" if facts.n_cases is None else f"{facts.n_cases:,}"],
+        ["of so many cases", f"{facts.n_cases:,}"],
+        ["figures below", facts.part_of_cases],
         ["narrative types", types],
         ["rows left out", named(facts.status.left_out) or "none"],
         ["labels that are neither yes nor no", _some(data.odd_labels) if is_boolean else ""],
@@ -173,13 +174,19 @@ def _session_row(number: int, session: SessionRow, facts: Facts) -> Row:
     return [
         f"{number} ({session.kind})",
         _minute(session.started_at),
-        _minute(session.ended_at or session.last_seen_at),
+        _ended(session),
         how or ("still running" if alive else "crashed, not resumed yet"),
         duration(session.runtime_sec),
         f"{session.n_calls:,}",
         f"{session.n_results:,}",
         str(session.concurrency or ("" if session.overnight_version == "R" else "auto")),
     ]
+
+
+def _ended(session: SessionRow) -> str:
+    """The time alone where it ended on the day on which it began."""
+    day, ended = _minute(session.started_at)[:11], _minute(session.ended_at or session.last_seen_at)
+    return ended.removeprefix(day)
 
 
 def _minute(time: str) -> str:

@@ -58,9 +58,18 @@ def _in_short(facts: Facts) -> Iterator[Block]:
     said = "; ".join(f"{figure_title(name)} {shown(one)}" for name, one in found.items())
     yield Paragraph(
         f"Against the labels of {counted(group.measured, 'narrative')}, with 95 % intervals: "
-        f"{said}. {facts.part + ' ' if facts.part else ''}"
+        f"{said}. {facts.part + ' ' if facts.part else ''}{_in_truth(facts)}"
         "What these figures support, and what not, is said below."
     )
+
+
+def _in_truth(facts: Facts) -> str:
+    """The share of yes, corrected, where it may be given."""
+    if facts.shares is None or facts.shares.to_quote is None:
+        return ""
+    name = facts.shares.to_quote
+    share = shown(getattr(facts.shares.overall, name).estimate)
+    return f"The share of yes among all narratives, corrected by the labels: {share}. "
 
 
 def write(document: Document, file: Path, format_: str) -> Path:
