@@ -20,6 +20,7 @@ from overnight.domain.concurrency import Bounds, Controller, bounds
 from overnight.domain.decision import Course
 from overnight.domain.flow import Flow
 from overnight.domain.identity import ModelIdentity
+from overnight.domain.meter import Meter
 from overnight.domain.outcome import Fault
 from overnight.errors import UsageError
 from overnight.events import (
@@ -39,7 +40,7 @@ from overnight.session import Session
 from overnight.store.backup import back_up
 from overnight.store.database import Database, open_database
 from overnight.store.sessions import asked_to_stop
-from overnight.views import Meter, size_text
+from overnight.words import size_text
 from overnight.work import Parts
 
 DATABASE_VARIABLES = ("OVERNIGHT_DB", "EXPERIMENTS_DB")

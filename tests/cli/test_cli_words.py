@@ -11,12 +11,12 @@ from overnight.cli import show_list
 from overnight.cli.live import Screen, _Lines
 from overnight.commands.status import status
 from overnight.domain.experiment import Counts, Event
+from overnight.domain.meter import Meter
 from overnight.errors import RefusedError
 from overnight.events import Progressed, SessionEnded, Waiting
 from overnight.session import Ending
 from overnight.stop import StopRequest
 from overnight.testing import Scripted, keyword_script
-from overnight.views import Meter
 
 
 def progressed(**values: object) -> Progressed:

@@ -10,18 +10,10 @@ from hypothesis import strategies as st
 
 from overnight.commands.list import list_
 from overnight.commands.status import status
+from overnight.domain.meter import Meter
 from overnight.events import Progressed
-from overnight.views import (
-    Meter,
-    duration,
-    iso,
-    percent,
-    progress_line,
-    rate_text,
-    session_json,
-    short_count,
-    view_json,
-)
+from overnight.views import session_json, view_json
+from overnight.words import duration, iso, percent, progress_line, rate_text, short_count
 
 # --- the meter -----------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from overnight.events import (
     StoodStill,
     Waiting,
 )
-from overnight.views import (
+from overnight.words import (
     clock,
     duration,
     last_line,

@@ -19,7 +19,7 @@ from overnight.cli.shown import shown_json
 from overnight.commands.stint import RunResult
 from overnight.report.metrics import Metrics
 from overnight.report.table import metrics_table
-from overnight.views import iso
+from overnight.words import iso
 
 _WIDE = 160  # columns where there is no terminal to measure
 

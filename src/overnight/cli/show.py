@@ -23,17 +23,8 @@ from overnight.commands.results import Declared, Exported
 from overnight.domain.narrative import LeftOut
 from overnight.domain.result import Result
 from overnight.report.columns import columns_of
-from overnight.views import (
-    StatusView,
-    duration,
-    limit_json,
-    local_time,
-    percent,
-    rate_text,
-    session_json,
-    short_count,
-    view_json,
-)
+from overnight.views import StatusView, limit_json, session_json, view_json
+from overnight.words import duration, local_time, percent, rate_text, short_count
 
 _LONGEST_CELL = 40
 

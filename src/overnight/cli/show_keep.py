@@ -11,7 +11,7 @@ from overnight.cli.screen import console, show_json
 from overnight.commands.backup import Backup
 from overnight.commands.doctor import File, Finding, Report
 from overnight.commands.migrate import Migrated
-from overnight.views import duration, percent, size_text
+from overnight.words import duration, percent, size_text
 
 _LINE_EVERY = 10.0  # seconds, where there is no terminal
 

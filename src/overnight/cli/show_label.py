@@ -9,7 +9,7 @@ from overnight.commands.label_from import TakenOver
 from overnight.commands.labelled import NAMED, Labelled
 from overnight.commands.sample import Sampled
 from overnight.report.drawn_text import drawn_sentence
-from overnight.views import iso
+from overnight.words import iso
 
 
 def show_sample(done: Sampled, *, as_json: bool) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.text import Text
 
 from overnight.cli.screen import console, show_json, table
-from overnight.views import ExperimentView, local_time, view_json
+from overnight.views import ExperimentView, view_json
+from overnight.words import local_time
 
 _GAP = 2  # columns between two cells
 # What is left out where the terminal is too narrow for all, the first one first.

@@ -11,7 +11,7 @@ from overnight.commands.cleanup import Cleaned, last_progress
 from overnight.commands.purge import Purge
 from overnight.commands.removal import NOT_CONFIRMED, Removable
 from overnight.errors import UsageError
-from overnight.views import local_time, size_text
+from overnight.words import local_time, size_text
 
 
 def ask_cleanup(found: Sequence[Removable], *, dry_run: bool, yes: bool) -> bool:

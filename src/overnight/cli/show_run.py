@@ -27,7 +27,8 @@ from overnight.commands.stint import RunResult
 from overnight.domain.experiment import Status
 from overnight.ingest.load import Census
 from overnight.report.look_text import look_sentences, part_sentence
-from overnight.views import ExperimentView, duration, percent, size_text, view_json
+from overnight.views import ExperimentView, view_json
+from overnight.words import duration, percent, size_text
 
 _AUTO = "as many as the server takes"
 _INTERRUPTED, _TERMINATED = 130, 143

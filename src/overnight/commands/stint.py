@@ -34,7 +34,7 @@ from overnight.store.experiments import get_experiment
 from overnight.store.looks import Look
 from overnight.store.parts import develop_part
 from overnight.store.results import label_counts
-from overnight.views import toll_text
+from overnight.words import toll_text
 from overnight.work import run_to_end
 
 _MOMENT = 1.0  # seconds that the files may take once somebody wants the end

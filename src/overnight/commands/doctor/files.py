@@ -16,7 +16,7 @@ from overnight.store import examine, lock
 from overnight.store.filesystem import untrusted_place
 from overnight.store.rescue import DAMAGED
 from overnight.store.shelf import backups_of, default_folder, leftovers_of
-from overnight.views import size_text
+from overnight.words import size_text
 
 _BYTES_UNKNOWN = 2048  # per result, while there is none to measure
 _LARGE_JOURNAL = 256 * 1024 * 1024

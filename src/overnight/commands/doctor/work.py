@@ -11,7 +11,7 @@ from overnight.domain.experiment import Status
 from overnight.store import examine, lock
 from overnight.store.examine import State
 from overnight.store.times import from_text
-from overnight.views import local_time
+from overnight.words import local_time
 
 _PATIENCE = 3.0  # seconds for a connection
 

@@ -6,7 +6,7 @@ from overnight.report.paper.course import Course, course_picture, course_table
 from overnight.report.paper.document import Block, Caption, Heading, Paragraph, Plot, Table
 from overnight.report.paper.facts import Facts, counted
 from overnight.report.table import Row
-from overnight.views import duration, percent, rate_text
+from overnight.words import duration, percent, rate_text
 
 
 def how_it_went(facts: Facts) -> Iterator[Block]:

@@ -11,7 +11,7 @@ from overnight.report.table import Row
 from overnight.store.pauses import PauseRow
 from overnight.store.sessions import SessionRow
 from overnight.store.times import from_text
-from overnight.views import duration
+from overnight.words import duration
 
 _MOST_PAUSES, _MOST_SESSIONS, _MOST_LABELS, _LONGEST_LABEL = 30, 100, 10, 40
 _ENDED = {"finish": "complete", "fail": "stopped", "cancel": "cancelled", "crashed": "crashed"}
