@@ -1,9 +1,11 @@
 """`overnight run STUDY`, and what its calling phase cost, from the first plan to the last commit.
 
-    python calling.py STUDY     prints {"cpu": seconds, "threads": {name: seconds}} on the last line
+    python calling.py STUDY     prints {"cpu": seconds, "watching": seconds, "threads": {name:
+                                seconds}} on the last line
 
-Start-up, loading, metrics and exports are outside; everything that goes on between is inside, on
-whatever thread.
+*watching* is the log and the progress: counting, log lines, what the screen shows. Start-up,
+loading, metrics and exports are outside; everything that goes on between is inside, on whatever
+thread.
 """
 
 import json
@@ -12,7 +14,7 @@ import sys
 import threading
 import time
 
-from overnight import work
+from overnight import app, work
 from overnight.cli.main import main
 from overnight.stop import StopRequest
 
@@ -35,6 +37,19 @@ def by_thread() -> dict[str, float]:
         return {}
 
 
+def timed(method: str) -> None:
+    """Add up the CPU of a method that tells the log and the screen what goes on."""
+    progress = app._Progress  # noqa: SLF001 - measured from outside
+    plain = getattr(progress, method)
+
+    def watched(*given: object) -> None:
+        began = time.thread_time()
+        plain(*given)
+        told["watching"] += time.thread_time() - began
+
+    setattr(progress, method, watched)
+
+
 async def measured(parts: work.Parts, stop: StopRequest) -> work.Ending:
     finish, threads = parts.recorder.finish, {}
 
@@ -48,10 +63,13 @@ async def measured(parts: work.Parts, stop: StopRequest) -> work.Ending:
         return await _work(parts, stop)
     finally:
         cost = {name: used - first.get(name, 0.0) for name, used in threads.items()}
+        told["watching"] += cost.get("overnight-screen", 0.0)
         told.update(cpu=cpu_seconds() - before, threads=cost)
 
 
-told: dict[str, object] = {}
+told: dict[str, object] = {"watching": 0.0}
+timed("committed")
+timed("tick")
 work.work = measured
 sys.argv[:] = ["overnight", "run", *sys.argv[1:]]
 try:

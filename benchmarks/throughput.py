@@ -79,11 +79,15 @@ def write_study(folder: Path, url: str, n: int, concurrency: int, **run: object)
 
 @dataclass(frozen=True)
 class Cost:
-    """Of n narratives: seconds of calling; CPU milliseconds each, while calling and in all."""
+    """Of n narratives: seconds of calling; CPU milliseconds each, while calling and in all.
+
+    `watching`: the share of the CPU while calling that log and progress took.
+    """
 
     calling: float
     cpu_ms: float
     whole_cpu_ms: float
+    watching: float = 0.0
 
 
 def floor(folder: Path, url: str, n: int, concurrency: int) -> Cost:
@@ -113,9 +117,10 @@ def overnight(folder: Path, url: str, n: int, concurrency: int) -> Cost:
         )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         whole = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        calling_cpu = json.loads(done.stdout.splitlines()[-1])["cpu"]
+        told = json.loads(done.stdout.splitlines()[-1])
         seconds = calling_time(Path(made) / "overnight.db")
-        return Cost(seconds, calling_cpu / n * 1000, whole / n * 1000)
+        cpu, share = told["cpu"], told["watching"] / told["cpu"]
+        return Cost(seconds, cpu / n * 1000, whole / n * 1000, share)
 
 
 def calling_time(database: Path) -> float:
@@ -138,6 +143,7 @@ def main() -> None:
     )
     print(
         "latency  at once   CPU: floor  overnight  ratio    all   calls: floor overnight  of ideal"
+        "  log and progress"
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -167,6 +173,7 @@ def _print(n: int, delay: float, concurrency: int, rounds: list[tuple[Cost, Cost
     print(
         f"{delay:4.0f} ms  {concurrency:7}   {low:7.3f} ms  {ours:6.3f} ms  {ratio:5.2f}"
         f"  {whole:.3f}  {slow:7,.0f}/s  {fast:7,.0f}/s  {share}"
+        f"  {middle(o.watching for _, o in rounds):.1%}"
     )
 
 
