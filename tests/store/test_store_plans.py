@@ -8,14 +8,17 @@ from store_world import UNREADABLE, World, answered, ended
 
 from overnight.domain.answer import DEFAULT_ANSWER
 from overnight.domain.split import Split
+from overnight.store.course import failed_calls, results_over_time
 from overnight.store.database import open_database
 from overnight.store.experiments import counts, find_experiment, get_experiment
-from overnight.store.labels import NewLabel, add_labels
+from overnight.store.kept import label_counts_by
+from overnight.store.labels import NewLabel, add_labels, first_labels
 from overnight.store.ledger import close_lost
 from overnight.store.parts import Part, set_apart
 from overnight.store.remaining import done_until, remaining_among
 from overnight.store.results import iterate_judgements, iterate_results, label_counts
 from overnight.store.reuse import BY_KEY, BY_TEXT, FILL_TEXTS, answered_texts
+from overnight.store.samples import labelled_members
 from overnight.store.summary import summarize
 from overnight.store.versions import differences, given_labels, labelled_version
 
@@ -197,6 +200,39 @@ QUERIES: dict[str, tuple[Callable[[World], object], list[str]]] = {
         [
             "n USING INDEX ix_narratives_order (dataset_id=? AND row_num>? AND row_num<?)",
             "m USING INDEX ix_narratives_order (dataset_id=? AND row_num=?)",
+        ],
+    ),
+    "throughput over time": (
+        lambda w: results_over_time(w.database, w.key, 16),
+        [
+            "r USING INDEX uq_result_per_exp_narrative (experiment_key=? AND narrative_id>?",
+            "n USING INTEGER PRIMARY KEY",
+        ],
+    ),
+    "calls that gave no answer": (
+        lambda w: failed_calls(w.database, w.key),
+        ["attempts USING INDEX ix_attempts_unanswered (experiment_key=?)"],
+    ),
+    "figures by a kept column": (
+        lambda w: label_counts_by(w.database, w.key, APART, "fold", ["a"]),
+        [
+            "r USING INDEX uq_result_per_exp_narrative (experiment_key=?)",
+            "n USING INTEGER PRIMARY KEY",
+        ],
+    ),
+    "labels of a sample": (
+        lambda w: labelled_members(w.database, w.dataset_id),
+        [
+            "m USING INDEX ix_sample_members_dataset (dataset_id=?)",
+            "n USING INTEGER PRIMARY KEY",
+            "h USING COVERING INDEX ix_human_labels_narrative (narrative_id=?)",
+        ],
+    ),
+    "first labels": (
+        lambda w: first_labels(w.database, w.older),
+        [
+            "f USING COVERING INDEX ix_human_labels_narrative (narrative_id=?)",
+            "n USING INTEGER PRIMARY KEY",
         ],
     ),
     "what was lost": (lost, ["attempts USING INDEX ix_attempts_unanswered (experiment_key=?)"]),
