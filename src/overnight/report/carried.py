@@ -38,9 +38,8 @@ class Versions:
     primary: AnswerField
     size: int
     size_now: int
-    _moved: set[int] = field(
-        default_factory=set, init=False
-    )  # samples whose narratives are others now
+    # Samples whose narratives are others now.
+    _moved: set[int] = field(default_factory=set, init=False)
     # Rows of which one file alone has a label: whether it is the newer one.
     _by_file: dict[int, bool] = field(default_factory=dict, init=False)
 
