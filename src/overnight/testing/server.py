@@ -165,7 +165,13 @@ class ScriptedServer:
         self._port, self._door, self._started = door.port, door, time.monotonic()
         ready.set()
         await stop.wait()
+        assert runner.server is not None  # noqa: S101 - it has been set up
+        transports = [one.transport for one in runner.server.connections]
         await runner.cleanup()
+        for transport in transports:
+            if transport is not None:
+                transport.abort()  # what nobody reads would keep it open
+        await asyncio.sleep(0)  # they are gone in the next round of the loop
         door.give_up()
 
 
