@@ -1,12 +1,9 @@
 """The composition root: the only place that names concrete parts and wires them together."""
 
-import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from overnight.call.client import Client, Structured
@@ -22,13 +19,11 @@ from overnight.domain.flow import Flow
 from overnight.domain.identity import ModelIdentity
 from overnight.domain.meter import Meter
 from overnight.domain.outcome import Fault
-from overnight.errors import UsageError
 from overnight.events import (
     Committed,
     Event,
     Handler,
     Progressed,
-    Said,
     StoodStill,
     Waiting,
     broadcast,
@@ -37,68 +32,12 @@ from overnight.parse.schema import answer_schema
 from overnight.plan import Plan
 from overnight.record import Recorder
 from overnight.session import Session
-from overnight.store.backup import back_up
-from overnight.store.database import Database, open_database
+from overnight.store.database import Database
 from overnight.store.sessions import asked_to_stop
 from overnight.words import size_text
 from overnight.work import Parts
 
-DATABASE_VARIABLES = ("OVERNIGHT_DB", "EXPERIMENTS_DB")
-DEFAULT_DATABASE = "overnight.db"
 _LONG_JOURNAL = 512 * 1024 * 1024  # bytes
-
-
-def find_database(named: str | Path | None, config_file: Path | None = None) -> Path:
-    """The database that is meant: named, in the environment, beside the configuration, or here."""
-    name = named or next((os.environ[v] for v in DATABASE_VARIABLES if os.environ.get(v)), None)
-    if name is None:
-        return (config_file.resolve().parent if config_file else Path.cwd()) / DEFAULT_DATABASE
-    if "://" in str(name):
-        raise UsageError(
-            "this version keeps its database in a SQLite file: --db takes a path, not a URL"
-        )
-    return Path(name).expanduser().absolute()
-
-
-def connect(
-    named: str | Path | None = None,
-    config_file: Path | None = None,
-    *,
-    create: bool = False,
-    writes: Handler | None = None,
-) -> Database:
-    """Open the database that is meant (see `find_database`).
-
-    Who `writes` also brings an older one up to date, after a backup, and is told so; for others
-    an older database is refused.
-    """
-    return open_database(
-        find_database(named, config_file),
-        create=create,
-        before_upgrade=None if writes is None else partial(_before_upgrade, writes),
-        tell=lambda note: writes(Said(note)) if writes else None,
-    )
-
-
-def _before_upgrade(say: Handler, database: Database) -> None:
-    made = back_up(database, before_migration=True)
-    say(Said(f"{database.path} is brought up to date; as it was: {made.path}"))
-
-
-@contextmanager
-def connected(
-    named: str | Path | None = None,
-    config_file: Path | None = None,
-    *,
-    create: bool = False,
-    writes: Handler | None = None,
-) -> Iterator[Database]:
-    """The database that is meant (see `connect`), open for as long as it is used."""
-    database = connect(named, config_file, create=create, writes=writes)
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 def make_client(config: Config, spec: AnswerSpec, structured: Structured | None = None) -> Client:
@@ -319,8 +258,3 @@ class _JournalWatch:
             "notebook, a database browser) has been reading the database all the while and keeps "
             "it from shrinking; close that program's connection"
         )
-
-
-def folder_of(database: Database, kind: str, experiment_id: str) -> Path:
-    """Where an experiment's files lie, beside the database: `exports` or `logs/experiments`."""
-    return database.path.resolve().parent / kind / experiment_id

@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from overnight import clock
-from overnight.app import connected
 from overnight.call.openai import OpenAIClient
 from overnight.commands import resume as resume_command
 from overnight.commands.cancel import cancel
 from overnight.commands.exports import Exports
 from overnight.commands.resume import Changes, resume
 from overnight.commands.retry import retry
+from overnight.connect import connected
 from overnight.domain.experiment import Status
 from overnight.errors import DatabaseBusy, RefusedError
 from overnight.events import StoodStill

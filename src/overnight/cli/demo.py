@@ -5,7 +5,8 @@ from pathlib import Path
 import typer
 
 from overnight.cli.live import watched
-from overnight.cli.screen import console, table, this_command, which_experiment
+from overnight.cli.screen import console, table, this_command
+from overnight.cli.show_run import which_experiment
 from overnight.commands.demo import Demo, demo
 from overnight.domain.experiment import Status
 from overnight.report.table import side_by_side

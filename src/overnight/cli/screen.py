@@ -2,23 +2,17 @@
 
 import json
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from overnight.app import find_database
 from overnight.cli.live import Screen
 from overnight.cli.shown import shown_json
-from overnight.commands.stint import RunResult
-from overnight.report.metrics import Metrics
-from overnight.report.table import metrics_table
 from overnight.words import iso
 
 _WIDE = 160  # columns where there is no terminal to measure
@@ -85,20 +79,6 @@ def this_command() -> str:
     return os.path.relpath(typed)
 
 
-def which_experiment(result: RunResult) -> str:
-    """An experiment as it must be typed here: the database too, where it is not the usual one."""
-    short = result.experiment_id[:8]
-    if find_database(None) == result.database:
-        return short
-    return f"{short} --db {shlex.quote(os.path.relpath(result.database))}"
-
-
 def named_counts(counts: Mapping[str, int]) -> str:
     """Numbers with their names in one line."""
     return ", ".join(f"{name} {n:,}" for name, n in counts.items())
-
-
-def show_metric_rows(out: Console, metrics: Metrics) -> None:
-    """Metrics as a table, with what the brackets mean."""
-    out.print(table(metrics_table(metrics)))
-    out.print("In brackets: 95 % Wilson intervals. Errors are counted, not measured.", style="dim")

@@ -70,7 +70,7 @@ def show_labelled(done: Labelled, *, as_json: bool) -> None:
         out.print("Nothing new: no label was recorded.")
     for n, what in ((done.same, "on record already"), (done.blank, "without a label yet")):
         if n:
-            out.print(f"{n:,} rows {what}.")
+            out.print(f"{n:,} row{'s' * (n != 1)} {what}.")
     _show_passed_over(done, "rows")
     _show_what_follows(done)
 
@@ -98,7 +98,7 @@ def show_taken_over(done: TakenOver, *, as_json: bool) -> None:
     else:
         out.print(f"Nothing new: no label of {source} was taken over.")
     if labelled.same:
-        out.print(f"{labelled.same:,} labels on record already.")
+        out.print(f"{labelled.same:,} label{'s' * (labelled.same != 1)} on record already.")
     if done.n_again:
         out.print(f"{done.n_again:,} narratives with another text here are labelled again already.")
     _show_not_taken(done.changed, "whose text is another one here; they are to be labelled again")

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from overnight.cli.screen import console, show_json, table, this_command, which_experiment
-from overnight.cli.show_run import exit_code, show_run
+from overnight.cli.screen import console, show_json, table, this_command
+from overnight.cli.show_run import exit_code, show_run, which_experiment
 from overnight.commands.repeat import Repeating
 from overnight.domain.experiment import Status
 from overnight.report.plain import plain

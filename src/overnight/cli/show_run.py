@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -15,18 +16,19 @@ from overnight.cli.screen import (
     console,
     named_counts,
     show_json,
-    show_metric_rows,
     table,
     this_command,
-    which_experiment,
 )
 from overnight.commands.check import Check
 from overnight.commands.reparse import Reparsed
 from overnight.commands.retry import Retry
 from overnight.commands.stint import RunResult
+from overnight.connect import find_database
 from overnight.domain.experiment import Status
 from overnight.ingest.load import Census
 from overnight.report.look_text import look_sentences, part_sentence
+from overnight.report.metrics import Metrics
+from overnight.report.table import metrics_table
 from overnight.views import ExperimentView, view_json
 from overnight.words import duration, percent, size_text
 
@@ -275,3 +277,17 @@ def _check_json(checked: Check) -> dict[str, Any]:
         "call": None if checked.call is None else dataclasses.asdict(checked.call),
         "estimated_seconds": checked.estimated_seconds,
     }
+
+
+def which_experiment(result: RunResult) -> str:
+    """An experiment as it must be typed here: the database too, where it is not the usual one."""
+    short = result.experiment_id[:8]
+    if find_database(None) == result.database:
+        return short
+    return f"{short} --db {shlex.quote(os.path.relpath(result.database))}"
+
+
+def show_metric_rows(out: Console, metrics: Metrics) -> None:
+    """Metrics as a table, with what the brackets mean."""
+    out.print(table(metrics_table(metrics)))
+    out.print("In brackets: 95 % Wilson intervals. Errors are counted, not measured.", style="dim")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from overnight.app import connected
+from overnight.connect import connected
 from overnight.store.backup import Backup, back_up
 
 __all__ = ["Backup", "backup"]

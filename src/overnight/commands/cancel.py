@@ -5,7 +5,7 @@ import socket
 import time
 from pathlib import Path
 
-from overnight.app import connected
+from overnight.connect import connected
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import RefusedError
 from overnight.events import Handler, Said

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from overnight.app import concurrency_of, find_database, make_client
+from overnight.app import concurrency_of, make_client
 from overnight.call.client import Client
 from overnight.call.endpoint import host_of, is_this_machine
 from overnight.call.prompt import render
 from overnight.config import Config, load_config, naming_the_line
+from overnight.connect import find_database
 from overnight.domain.answer import Unreadable
 from overnight.domain.attempt import Job
 from overnight.domain.narrative import Narrative

@@ -6,7 +6,6 @@ import time
 import uuid
 from typing import Any
 
-from overnight.app import folder_of
 from overnight.config import Config, restore_config
 from overnight.config.binding import (
     WHICH,
@@ -15,6 +14,7 @@ from overnight.config.binding import (
     configuration_digest,
     mapping_json,
 )
+from overnight.connect import folder_of
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import ConfigError, RefusedError
 from overnight.events import Handler, Said

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from overnight.app import connected
 from overnight.commands.removal import Removable, removable, remove
 from overnight.config.models import as_seconds
+from overnight.connect import connected
 from overnight.domain.experiment import Status
 from overnight.errors import ExperimentOwned, UsageError
 from overnight.events import Handler, Said

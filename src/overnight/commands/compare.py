@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from overnight.app import connected
 from overnight.commands.looks import Looked, look_at
 from overnight.config import declared_answer
 from overnight.config.binding import changed_keys
 from overnight.config.expand import hide_passwords
+from overnight.connect import connected
 from overnight.domain.answer import AnswerField
 from overnight.domain.experiment import Experiment
 from overnight.domain.split import Split

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from overnight.app import folder_of
+from overnight.connect import folder_of
 from overnight.domain.allowance import Allowance
 from overnight.errors import OvernightError
 from overnight.events import Handler, Said

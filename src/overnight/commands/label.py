@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.app import connected
 from overnight.commands.labelled import (
     ANOTHER,
     NAMED,
@@ -19,6 +18,7 @@ from overnight.commands.labelled import (
     quoted,
     told,
 )
+from overnight.connect import connected
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
 from overnight.domain.labelling import NotAllowed, canonical

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from overnight.app import connected
 from overnight.commands.labelled import (
     ANOTHER,
     NAMED,
@@ -17,6 +16,7 @@ from overnight.commands.labelled import (
     quoted,
     told,
 )
+from overnight.connect import connected
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
 from overnight.domain.experiment import Experiment

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from overnight.app import connected
+from overnight.connect import connected
 from overnight.domain.experiment import Status
 from overnight.errors import UsageError
 from overnight.store.experiments import list_experiments

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.app import connected
+from overnight.connect import connected
 from overnight.events import Handler, Said
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from overnight.app import connected
 from overnight.commands.removal import Removable, owned, removable, remove
+from overnight.connect import connected
 from overnight.domain.experiment import Experiment
 from overnight.errors import ExperimentOwned, UsageError
 from overnight.events import Handler, Said

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.app import folder_of
+from overnight.connect import folder_of
 from overnight.domain.experiment import Experiment
 from overnight.errors import ExperimentOwned, UsageError
 from overnight.store import lock

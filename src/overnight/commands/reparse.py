@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.app import connected
 from overnight.config import declared_answer
+from overnight.connect import connected
 from overnight.domain.answer import Answer, AnswerSpec, Unreadable
 from overnight.domain.experiment import Experiment, Status
 from overnight.events import Handler

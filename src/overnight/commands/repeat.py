@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from overnight.app import connected, folder_of
 from overnight.commands.choose import columns_of
 from overnight.commands.retest import retest_of
 from overnight.commands.run import as_started, run
 from overnight.commands.stint import RunResult, carry_out
 from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import binding_digest
+from overnight.connect import connected, folder_of
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import RefusedError, UsageError
 from overnight.events import Handler, Said

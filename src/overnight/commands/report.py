@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from overnight._version import __version__
-from overnight.app import folder_of
 from overnight.call.endpoint import host_of, is_this_machine
 from overnight.commands.columns import Grouping, grouping
 from overnight.commands.evaluate import Evaluated, evaluate
 from overnight.commands.prevalence import Estimated, prevalence
 from overnight.commands.results import Opened, Wrong, opened, results
+from overnight.connect import folder_of
 from overnight.domain.result import Result
 from overnight.errors import UsageError
 from overnight.report.look_text import labels_sentence, part_in_words

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from overnight.app import connected, folder_of
 from overnight.commands.looks import look_at
 from overnight.config import declared_answer, declared_split
+from overnight.connect import connected, folder_of
 from overnight.domain.agreement import Verdict
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Counts, Experiment

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from overnight.app import connected
 from overnight.commands.stint import RunResult, carry_out
 from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import (
@@ -13,6 +12,7 @@ from overnight.config.binding import (
     mapping_json,
     with_binding_of,
 )
+from overnight.connect import connected
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import AlreadyCompleted, RefusedError, UnknownExperiment
 from overnight.events import Handler, Said

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from overnight.app import connected
 from overnight.config import declared_answer
+from overnight.connect import connected
 from overnight.domain.experiment import Experiment, Status
 from overnight.domain.judgement import Judgement
 from overnight.errors import RefusedError, UnknownExperiment, UsageError

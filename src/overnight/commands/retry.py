@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.app import connected
 from overnight.commands.resume import AS_IT_WAS, RETRIED, Changes, resumed_config
 from overnight.commands.stint import RunResult, carry_out
+from overnight.connect import connected
 from overnight.domain.experiment import Experiment
 from overnight.domain.outcome import ErrorCategory
 from overnight.errors import UsageError

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from overnight.app import connected, make_client
+from overnight.app import make_client
 from overnight.commands.choose import (
     choose_experiment,
     choose_source,
@@ -14,6 +14,7 @@ from overnight.commands.settings import take_over
 from overnight.commands.stint import RunResult, carry_out, shown_at_end
 from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import with_binding_of
+from overnight.connect import connected
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import AlreadyCompleted
 from overnight.events import Handler, Said

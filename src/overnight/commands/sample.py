@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from overnight.app import connected, folder_of
 from overnight.commands.columns import column_of
 from overnight.commands.results import refuse_repetition
 from overnight.config import declared_answer
+from overnight.connect import connected, folder_of
 from overnight.domain.answer import AnswerField, AnswerSpec
 from overnight.domain.experiment import Experiment
 from overnight.errors import RefusedError, UsageError

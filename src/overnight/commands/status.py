@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from overnight.app import connected
+from overnight.connect import connected
 from overnight.store.experiments import find_experiment
 from overnight.views import StatusView, view_status
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.app import find_database
 from overnight.commands.doctor import database, files, work
 from overnight.commands.doctor.files import File
 from overnight.commands.doctor.finding import Finding, Subject
+from overnight.connect import find_database
 from overnight.errors import UsageError
 from overnight.store.examine import looked_at, stamp
 
