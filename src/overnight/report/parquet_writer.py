@@ -44,7 +44,9 @@ class ParquetWriter:
     def write(self, record: Record) -> None:
         """Add one row; every so many rows a row group is written."""
         self._waiting.append(record)
-        self._characters += sum([_length(record[i]) for i in self._long])
+        for i in self._long:
+            value = record[i]
+            self._characters += len(value) if isinstance(value, str) else _length(value)
         if len(self._waiting) >= GROUP_ROWS or self._characters >= GROUP_CHARACTERS:
             self._write_group()
 
@@ -68,7 +70,9 @@ class ParquetWriter:
     def _array(self, number: int) -> Any:  # noqa: ANN401 - pyarrow has no types
         column, kind = self._columns[number], self._types[number]
         try:
-            values = [_as_double(column, record[number]) for record in self._waiting]
+            values = [record[number] for record in self._waiting]
+            if column.kind == "number":
+                values = list(map(_as_double, values))
             return self._pa.array(values, type=kind)
         except (self._pa.ArrowException, OverflowError, TypeError, ValueError):
             self._name_culprit(number)
@@ -78,7 +82,8 @@ class ParquetWriter:
         column, kind = self._columns[number], self._types[number]
         for record in self._waiting:
             try:
-                self._pa.array([_as_double(column, record[number])], type=kind)
+                value = record[number]
+                self._pa.array([_as_double(value) if column.kind == "number" else value], type=kind)
             except (self._pa.ArrowException, OverflowError, TypeError, ValueError) as error:
                 raise UsageError(
                     f"{place(record)}: {column.name} does not fit into a parquet column of type "
@@ -101,11 +106,9 @@ def _arrow_type(pa: Any, column: Column) -> Any:  # noqa: ANN401 - pyarrow has n
 
 
 def _length(value: Cell) -> int:
-    if isinstance(value, str):
-        return len(value)
-    return sum(map(_length, value)) if isinstance(value, list) else 1
+    return sum(map(len, map(str, value))) if isinstance(value, list) else 1
 
 
-def _as_double(column: Column, value: Cell) -> Cell:
-    """A whole number in a number column as the nearest double; pyarrow refuses large ones."""
-    return float(value) if column.kind == "number" and isinstance(value, int) else value
+def _as_double(value: Cell) -> Cell:
+    """A whole number as the nearest double; pyarrow refuses large ones."""
+    return float(value) if isinstance(value, int) else value
