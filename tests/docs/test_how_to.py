@@ -1,7 +1,8 @@
-"""What the how-to pages show is run here, as far as it can be without R, cron and SLURM."""
+"""What the how-to pages show is run here, as far as it can be without cron and SLURM."""
 
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -43,6 +44,28 @@ def test_the_statements_for_r_give_something_from_a_read_only_connection(broken_
 
 def test_there_are_statements_for_r():
     assert len(statements()) == 4
+
+
+HAS_PACKAGES = "cat(all(sapply(c('DBI', 'RSQLite', 'readr'), requireNamespace, quietly = TRUE)))"
+
+
+def in_r(*words: str) -> subprocess.CompletedProcess[str]:
+    command = ["Rscript", *words]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.skipif(
+    shutil.which("Rscript") is None or in_r("-e", HAS_PACKAGES).stdout != "TRUE",
+    reason="needs R with DBI, RSQLite and readr",
+)
+def test_the_pieces_for_r_run_in_r(broken_off, tmp_path):
+    (experiment,) = broken_off.query("SELECT experiment_id FROM experiments")[0]
+    pieces = "\n".join(blocks("read-from-r.md", "r")).replace("/ID/", f"/{experiment}/")
+    script = tmp_path / "pieces.R"
+    script.write_text(pieces.replace("my-study", str(broken_off.folder)) + "cat(nrow(answers))")
+    done = in_r(str(script))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("10")
 
 
 def test_the_commands_for_a_corrected_file_are_run_as_they_stand(study, server):
