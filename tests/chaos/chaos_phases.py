@@ -1,5 +1,6 @@
 """The phases in which a process is killed: from which state, which command, at what instant."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,7 +115,11 @@ def export_grows(study: Study, _random: Random) -> Condition:
 
 def _new_file(study: Study, pattern: str) -> Condition:
     def found() -> set[tuple[str, int]]:
-        return {(path.name, path.lstat().st_ino) for path in study.folder.glob(pattern)}
+        paths = set()
+        for path in study.folder.glob(pattern):
+            with contextlib.suppress(FileNotFoundError):  # it has just been given its name
+                paths.add((path.name, path.lstat().st_ino))
+        return paths
 
     known = found()
     return lambda: found() - known
