@@ -20,7 +20,7 @@ from overnight.cli.screen import (
     this_command,
     which_experiment,
 )
-from overnight.commands.check import Check
+from overnight.commands.check import INVENTED_TEXT, Check
 from overnight.commands.reparse import Reparsed
 from overnight.commands.retry import Retry
 from overnight.commands.stint import RunResult
@@ -28,7 +28,7 @@ from overnight.domain.experiment import Status
 from overnight.ingest.load import Census
 from overnight.report.look_text import look_sentences, part_sentence
 from overnight.views import ExperimentView, view_json
-from overnight.words import duration, percent, size_text
+from overnight.words import duration, money, percent, size_text
 
 _AUTO = "as many as the server takes"
 _INTERRUPTED, _TERMINATED = 130, 143
@@ -56,6 +56,7 @@ def _show_run(result: RunResult) -> None:
         if sentence := part_sentence("develop", result.split):
             out.print(sentence, style="yellow")
         _show_looks(out, result)
+        _show_cost(out, result)
         which = which_experiment(result)
         out.print(f"For a fresh experiment add --new. Metrics: overnight metrics {which}")
     elif result.status is Status.COMPLETED:
@@ -77,6 +78,7 @@ def _show_complete(out: Console, result: RunResult) -> None:
     if result.metrics is not None and c.answered:
         show_metric_rows(out, result.metrics)
     _show_looks(out, result)
+    _show_cost(out, result)
     if result.files:
         out.print("\nExported:")
         for file in result.files:
@@ -109,6 +111,19 @@ def _show_looks(out: Console, result: RunResult) -> None:
         out.print(sentence, style="yellow")
 
 
+def cost_text(result: RunResult) -> str | None:
+    """What all calls of an experiment cost; None without a price, or as long as none was made."""
+    usage = result.usage
+    made = usage is not None and (usage.n_answered or any(usage.total))
+    return usage.text if usage is not None and made else None
+
+
+def _show_cost(out: Console, result: RunResult) -> None:
+    if cost := cost_text(result):
+        what = "Cost" if result.kind == "start" else "Cost of all sessions"
+        out.print(f"{what}: {cost}.", soft_wrap=True)
+
+
 def _show_stopped(out: Console, result: RunResult) -> None:
     c = result.counts
     word = "Cancelled" if result.status is Status.CANCELLED else "Stopped"
@@ -116,6 +131,7 @@ def _show_stopped(out: Console, result: RunResult) -> None:
     out.print(
         f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}); nothing is lost."
     )
+    _show_cost(out, result)
     out.print("To go on, type the same command again, or:")
     verb = "retry" if result.kind == "retry" else "resume"
     out.print(f"  {this_command()} {verb} {which_experiment(result)}", soft_wrap=True)
@@ -259,7 +275,19 @@ def _check_rows(checked: Check) -> list[list[str]]:
     if checked.estimated_seconds is not None:
         about = "about" if checked.concurrency else "with one call at a time"
         rows.append(["whole run", f"{about} {duration(checked.estimated_seconds)}"])
-    return rows
+    return rows + _cost_rows(checked)
+
+
+def _cost_rows(checked: Check) -> list[list[str]]:
+    price, one, all_ = checked.price, checked.cost_of_call, checked.estimated_cost
+    if price is None:
+        return []
+    if one is None or all_ is None:
+        return [["cost", "unknown: the server reported no tokens"]]
+    about = f"about {money(one, price.currency)} per narrative, {money(all_, price.currency)}"
+    lengths = f"{len(INVENTED_TEXT)} characters (yours: {checked.mean_length:,} on average)"
+    called = f"from this one call, with a text of {lengths}"
+    return [["cost", f"{about} for all {checked.n_to_run:,}: {called}"]]
 
 
 def _check_json(checked: Check) -> dict[str, Any]:
@@ -274,4 +302,11 @@ def _check_json(checked: Check) -> dict[str, Any]:
         "disk_free": checked.disk_free,
         "call": None if checked.call is None else dataclasses.asdict(checked.call),
         "estimated_seconds": checked.estimated_seconds,
+        "estimated_cost": None
+        if checked.price is None
+        else {
+            "currency": checked.price.currency,
+            "per_narrative": checked.cost_of_call,
+            "all": checked.estimated_cost,
+        },
     }
