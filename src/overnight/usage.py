@@ -1,15 +1,15 @@
 """Read model of tokens and costs: what the calls of an experiment used, at its file's price."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from overnight.config import declared_price
 from overnight.domain.cost import Price, Tokens, expected_cost
 from overnight.domain.experiment import Counts, Experiment
-from overnight.store.course import FailedCalls, failed_calls
+from overnight.store.course import failed_calls
 from overnight.store.database import Database
-from overnight.store.sessions import SessionRow, sessions_of
+from overnight.store.datasets import get_dataset
+from overnight.store.sessions import sessions_of
 from overnight.words import money
 
 
@@ -26,6 +26,7 @@ class Usage:
     n_answered: int
     counts: Counts
     price: Price | None  # None: the file gives none
+    n_usable: int  # narratives in the data file, of which the experiment may cover a part
 
     @property
     def total(self) -> Tokens:
@@ -42,10 +43,17 @@ class Usage:
     @property
     def expected(self) -> float | None:
         """The cost of the whole experiment; None where nothing is left, or too little done."""
+        return self._expected(self.counts.total) if self.counts.remaining else None
+
+    @property
+    def expected_of_file(self) -> float | None:
+        """The cost of all narratives of the data file, told by a pilot that is complete."""
         c = self.counts
-        if not c.remaining:
-            return None
-        return expected_cost(self.so_far, c.completed - c.copied, c.total - c.copied)
+        return None if c.remaining or c.total >= self.n_usable else self._expected(self.n_usable)
+
+    def _expected(self, n_total: int) -> float | None:
+        c = self.counts
+        return expected_cost(self.so_far, c.completed - c.copied, n_total - c.copied)
 
     @property
     def text(self) -> str | None:
@@ -59,6 +67,9 @@ class Usage:
             said += " so far"
         if self.expected is not None:
             said += f", about {money(self.expected, self.price.currency)} in all"
+        if self.expected_of_file is not None:
+            whole = money(self.expected_of_file, self.price.currency)
+            said += f", about {whole} for all {self.n_usable:,} narratives of the data"
         return f"{said} ({self.gap})" if self.gap else said
 
     @property
@@ -70,13 +81,14 @@ class Usage:
         return f"known for {known:,} of {n:,} answers; the others came without tokens"
 
 
-def _usage(
-    sessions: Sequence[SessionRow],
-    failed: Sequence[FailedCalls],
-    counts: Counts,
-    price: Price | None,
-) -> Usage:
-    """Sessions count the tokens of all calls that ended; the ledger, those of calls in vain."""
+def usage_of(database: Database, experiment: Experiment, counts: Counts) -> Usage:
+    """The usage of an experiment as it stands.
+
+    Sessions count the tokens of all calls that ended; the ledger has those of calls in vain.
+    """
+    key = experiment.experiment_key
+    with database.read() as connection:  # one transaction ends a call in both
+        sessions, failed = sessions_of(connection, key), failed_calls(connection, key)
     in_vain = Tokens(
         sum(calls.prompt_tokens for calls in failed),
         sum(calls.completion_tokens for calls in failed),
@@ -88,16 +100,17 @@ def _usage(
         sum(session.n_with_tokens for session in sessions) - in_vain.n_calls,
     )
     n_ended = sum(session.n_calls for session in sessions)
-    n_answered = n_ended - sum(calls.n for calls in failed if calls.status != "open")
-    return Usage(answered, in_vain, n_answered, counts, price)
-
-
-def usage_of(database: Database, experiment: Experiment, counts: Counts) -> Usage:
-    """The usage of an experiment as it stands."""
-    key = experiment.experiment_key
-    with database.read() as connection:  # one transaction ends a call in both
-        sessions, failed = sessions_of(connection, key), failed_calls(connection, key)
-    return _usage(sessions, failed, counts, declared_price(experiment.stored_config))
+    is_sample = experiment.repeat_of is not None  # and is meant to stay one
+    return Usage(
+        answered=answered,
+        in_vain=in_vain,
+        n_answered=n_ended - sum(calls.n for calls in failed if calls.status != "open"),
+        counts=counts,
+        price=declared_price(experiment.stored_config),
+        n_usable=counts.total
+        if is_sample
+        else get_dataset(database, experiment.dataset_id).n_narratives,
+    )
 
 
 def cost_json(usage: Usage) -> dict[str, Any] | None:
@@ -109,6 +122,7 @@ def cost_json(usage: Usage) -> dict[str, Any] | None:
         "so_far": usage.so_far,
         "in_vain": usage.price.of(usage.in_vain),
         "expected": usage.expected,
+        "expected_of_file": usage.expected_of_file,
         "answers": usage.n_answered,
         "answers_with_tokens": usage.answered.n_calls,
     }

@@ -77,7 +77,20 @@ def test_status_has_the_cost_for_people_and_programs(overnight, priced):
     told = json.loads(overnight("status", "--json").out)["cost"]
     assert money(told["so_far"], told["currency"]) == paid(priced)
     assert money(told["in_vain"], "EUR") == paid(priced, "status = 'failed'")
-    assert (told["answers"], told["answers_with_tokens"], told["expected"]) == (39, 39, None)
+    assert (told["answers"], told["answers_with_tokens"]) == (39, 39)
+    assert told["expected"] is told["expected_of_file"] is None, "nothing is left"
+
+
+def test_a_pilot_tells_what_all_narratives_of_the_file_will_cost(overnight, priced, server):
+    priced.configure(server.url, model={"price": PRICE}, run={"max_narratives": 20})
+    said = overnight("run", "study.yaml")
+    told = json.loads(overnight("status", "--json").out)["cost"]
+    assert told["expected_of_file"] == pytest.approx(told["so_far"] / 20 * 40)
+    whole = money(told["expected_of_file"], "EUR")
+    line = f"Cost: {paid(priced)}, about {whole} for all 40 narratives of the data."
+    assert f"\n{line}\n" in said.out
+    grown = overnight("resume", "latest", "--max-narratives", 40)
+    assert f"\nCost of all sessions: {paid(priced)}.\n" in grown.out
 
 
 @pytest.mark.parametrize("kind", ["html", "md"])

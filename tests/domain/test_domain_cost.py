@@ -17,7 +17,7 @@ def test_a_million_tokens_cost_their_price():
 
 
 @pytest.mark.parametrize(
-    ("price", "tokens"), [(None, (1, 1)), (PRICE, (None, 1)), (PRICE, (1, None))]
+    ("price", "tokens"), [(None, (1, 1)), (PRICE, (None, 1)), (PRICE, (1, None)), (PRICE, (-1, 1))]
 )
 def test_without_a_price_or_tokens_no_cost_is_made_up(price, tokens):
     assert cost(price, *tokens) is None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+MOST_TOKENS = 10**9  # of one call; no sum of such numbers is too large for a column
 _PRICED = 1_000_000  # tokens that a price is for
 _ENOUGH = 20  # narratives that tell what the others will cost
 
@@ -13,6 +14,11 @@ class Tokens(NamedTuple):
     prompt: int = 0
     completion: int = 0
     n_calls: int = 0
+
+
+def credible(n_tokens: int | None) -> int | None:
+    """A number of tokens as a server reported it; None for what no call can have used."""
+    return n_tokens if n_tokens is not None and 0 <= n_tokens <= MOST_TOKENS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +38,10 @@ def cost(
     price: Price | None, prompt_tokens: int | None, completion_tokens: int | None
 ) -> float | None:
     """Of one call, in the price's currency; None without a price, or if no tokens were reported."""
-    if price is None or prompt_tokens is None or completion_tokens is None:
+    prompt, completion = credible(prompt_tokens), credible(completion_tokens)
+    if price is None or prompt is None or completion is None:
         return None
-    return price.of(Tokens(prompt_tokens, completion_tokens, 1))
+    return price.of(Tokens(prompt, completion, 1))
 
 
 def expected_cost(so_far: float | None, n_done: int, n_total: int) -> float | None:

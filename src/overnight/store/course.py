@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from overnight.domain.answer import AnswerSpec
+from overnight.domain.cost import MOST_TOKENS
 from overnight.domain.experiment import Experiment
 from overnight.store.database import Database
-from overnight.store.ledger import MOST_TOKENS
 from overnight.store.parts import WHOLE, Part, asked
 
 SHORTEST = 125  # characters; the first class of lengths ends here, each other one is twice as long
