@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.domain.concurrency import AHEAD
+from overnight.domain.cost import Tokens
 from overnight.errors import DatabaseBusy, OvernightError, SupersededError
 from overnight.events import LimitMoved, Waiting
 from overnight.store.database import Database, Writer
@@ -81,11 +82,11 @@ class Listener(Protocol):
 
 
 Estimate = Callable[[float], float | None]  # now -> when all will be done; from any thread
-# (calls, results, tokens of prompts and replies) that a commit records
-Sign = Callable[[int, int, tuple[int, int]], SignOfLife]
+# (calls, results, tokens) that a commit records
+Sign = Callable[[int, int, Tokens], SignOfLife]
 
 
-def _now(n_calls: int, n_results: int, tokens: tuple[int, int]) -> SignOfLife:
+def _now(n_calls: int, n_results: int, tokens: Tokens) -> SignOfLife:
     return SignOfLife(time.time(), 0.0, 0.0, n_calls, n_results, *tokens)
 
 

@@ -17,6 +17,7 @@ from overnight.store.pauses import PauseRow
 from overnight.store.sessions import SessionRow
 from overnight.store.summary import Summary, summarize
 from overnight.store.times import from_text
+from overnight.usage import Usage, usage_of
 from overnight.words import iso, paused, rate_text
 
 
@@ -161,6 +162,7 @@ class StatusView:
     eta: datetime | None  # as the owner reckons it
     prompt_tokens: int
     completion_tokens: int
+    usage: Usage  # the same tokens by what came of the calls, with their cost
     limits: list[LimitRow]  # how many calls at once were found to be right, in all sessions
     calls: Calls | None = None  # None: none was made
 
@@ -198,6 +200,7 @@ def view_status(database: Database, experiment: Experiment) -> StatusView:
         eta=_maybe(view.summary.row["estimated_completion_time"]),
         prompt_tokens=sum(session.prompt_tokens for session in sessions),
         completion_tokens=sum(session.completion_tokens for session in sessions),
+        usage=usage_of(database, experiment, view.counts),
         limits=limits,
         calls=_calls(view),
     )

@@ -1,5 +1,6 @@
 """What a run is like in words: times, spans, rates, shares, sizes, pauses, progress."""
 
+import math
 from datetime import UTC, datetime
 
 from overnight.domain.flow import Toll
@@ -102,6 +103,14 @@ def size_text(n_bytes: float) -> str:
         return f"{n_bytes / 1e9:,.1f} GB"
     digits = 1 if 0 < n_bytes < 1e6 else 0  # noqa: PLR2004
     return f"{n_bytes / 1e6:,.{digits}f} MB"
+
+
+def money(amount: float, currency: str) -> str:
+    """An amount: 1,234.50 USD; a small one to two digits: 0.0042 USD."""
+    if 0 < amount < 0.0001:  # noqa: PLR2004 - of nearly nothing no digit matters
+        return f"less than 0.0001 {currency}"
+    digits = 2 if amount == 0 or amount >= 0.1 else 1 - math.floor(math.log10(amount))  # noqa: PLR2004
+    return f"{amount:,.{digits}f} {currency}"
 
 
 def short_count(n: int) -> str:

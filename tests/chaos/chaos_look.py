@@ -111,8 +111,10 @@ def _read(reader: sqlite3.Connection, seen: Look) -> None:
     seen.problems += rows("PRAGMA foreign_key_check")
     if seen.version == 1:
         return
-    tokens = "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0) FROM"
-    if (told := rows(f"{tokens} run_sessions")) != (paid := rows(f"{tokens} attempts")):
+    tokens = "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0)"
+    told = rows(f"{tokens}, coalesce(sum(n_with_tokens), 0) FROM run_sessions")
+    paid = rows(f"{tokens}, count(prompt_tokens + completion_tokens) FROM attempts")
+    if told != paid:
         seen.problems.append(("tokens of sessions, of calls", *told, *paid))
 
 

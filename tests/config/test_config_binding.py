@@ -78,6 +78,7 @@ def test_what_shapes_answers_binds(section, values):
         ("model", {"api_url": "http://elsewhere/v1"}),
         ("model", {"api_key_env": "OTHER", "timeout_sec": "10m", "headers": {"X-A": "b"}}),
         ("model", {"threads": 2}),
+        ("model", {"price": {"input": 0.4, "output": 1.6, "currency": "EUR"}}),
         ("prompt", {"version": "v2", "author": "me"}),
         ("data", {"file": "copy.csv", "sheet": "b"}),
         ("run", {"concurrency": 8, "save_csv_json": False, "save_incremental": False}),

@@ -205,3 +205,28 @@ def test_a_key_without_a_home_is_no_traceback(loaded, minimal):
 def test_a_name_too_long_for_a_file_is_no_traceback(loaded, minimal):
     config = loaded(minimal.replace("narratives.csv", "n" * 400 + ".csv"))
     assert config.values.data.file.suffix == ".csv"
+
+
+@pytest.mark.parametrize(
+    ("price", "said"),
+    [
+        ("{input: -1, output: 1}", ".input: should be greater than or equal to 0, not -1"),
+        ("{input: .inf, output: 1}", ".input: should be a finite number, not inf"),
+        ("{input: 1, output: .nan}", ".output: should be a finite number, not nan"),
+        ("{input: 0.4}", ".output: is missing"),
+        ("{output: 1.6, currency: EUR}", ".input: is missing"),
+        ("{input: 1, output: 1, curency: EUR}", ".curency: unknown key; did you mean currency?"),
+        ("{input: 1, output: 1, currency: ''}", ".currency: a currency is a short word such as"),
+        ("{input: 1, output: 1, currency: 'per token, in USD'}", ".currency: a currency is a"),
+        ('{input: 1, output: 1, currency: "a\\eb"}', ".currency: a currency is a short word"),
+        ("{input: '0.4', output: 1}", ".input: a price is a number, such as 0.4, without quotes"),
+        ("{input: $0.4, output: 1}", ".input: a price is a number, such as 0.4, without quotes"),
+        ("{input: '${PRICE}', output: 1}", ".input: a price is a number, such as 0.4, without"),
+        ("{input: yes, output: 1}", ".input: a price is a number"),
+        ("{input: [1], output: 1}", ".input: should be a valid number, not a list"),
+        ("0.4", ": this is a section: its keys stand below it, indented"),
+    ],
+)
+def test_a_price_is_two_numbers_and_a_currency(refusal, minimal, price, said):
+    text = minimal.replace("  api_url", f"  price: {price}\n  api_url")
+    assert refusal(text, PRICE="0.4").startswith(f"study.yaml:5: model.price{said}")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from overnight.config import load_config, resolve_path, restore_config
+from overnight.config import declared_price, load_config, resolve_path, restore_config
+from overnight.domain.cost import Price
 
 # --- variables -------------------------------------------------------------------------------
 
@@ -300,3 +301,21 @@ def test_the_stored_data_file_is_absolute(write_file, minimal, monkeypatch, tmp_
     monkeypatch.chdir(tmp_path)
     config = load_config(os.path.relpath(file))
     assert config.stored["data"]["file"] == str(tmp_path / "narratives.csv")
+
+
+# --- a price ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "price"),
+    [
+        ("{input: 0.4, output: 1.6}", Price(0.4, 1.6, "USD")),
+        ("{input: 0, output: 2, currency: EUR}", Price(0, 2, "EUR")),
+        ("{input: 1e-3, output: 1, currency: null}", Price(0.001, 1, "USD")),
+        ("null", None),
+    ],
+)
+def test_a_price_is_of_a_million_tokens_and_on_record_as_written(loaded, minimal, written, price):
+    config = loaded(minimal.replace("  api_url", f"  price: {written}\n  api_url"))
+    said = config.values.model.price
+    assert (said and said.price) == declared_price(config.stored) == price

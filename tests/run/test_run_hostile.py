@@ -138,12 +138,22 @@ def test_what_stands_behind_a_damaged_line_is_read_in(study, server):
         "response_sec": 1.0,
         "fault": None,
         "answer": {"values": answer, "repaired": []},
-        "reply": {"text": json.dumps(answer), "finish_reason": "stop"},
+        "reply": {
+            "text": json.dumps(answer),
+            "finish_reason": "stop",
+            "prompt_tokens": 70_000,
+            "completion_tokens": 3,
+        },
     }
     file = study.folder / f"overnight.db.{experiment_id}-{session}.rescue.jsonl"
     file.write_text("damaged\n" + json.dumps(record) + '\n{"cut')
     resume(db=study.database, handler=study.events.append)
     assert study.value("SELECT count(*) FROM results WHERE rationale = 'rescued'") == 1
+    tokens = "SELECT sum(prompt_tokens), sum(completion_tokens)"
+    told = study.query(f"{tokens}, sum(n_with_tokens) FROM run_sessions")
+    paid = study.query(f"{tokens}, count(prompt_tokens + completion_tokens) FROM attempts")
+    assert told == paid
+    assert told[0][0] > 70_000, "what it cost is on the books too"
 
 
 def test_what_only_looks_like_a_rescue_file_is_left_alone(study, server):

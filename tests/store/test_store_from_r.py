@@ -131,8 +131,10 @@ def test_everything_is_accounted_for(old):
     assert rows(old.path, sessions) == rows(
         old.path, "SELECT count(*), (SELECT count(*) FROM results) FROM attempts"
     )
-    tokens = "SELECT sum(prompt_tokens), sum(completion_tokens) FROM"
-    assert rows(old.path, f"{tokens} run_sessions") == rows(old.path, f"{tokens} attempts")
+    tokens = "SELECT sum(prompt_tokens), sum(completion_tokens)"
+    assert rows(old.path, f"{tokens}, sum(n_with_tokens) FROM run_sessions") == rows(
+        old.path, f"{tokens}, count(prompt_tokens + completion_tokens) FROM attempts"
+    )
     assert rows(old.path, "SELECT n_narratives, n_left_out FROM datasets") == [(60, 0)]
 
 

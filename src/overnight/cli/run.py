@@ -58,7 +58,7 @@ def check(
     json_: Json = False,
 ) -> None:
     """Will it run? Reads configuration and data, and calls the model once with an invented text."""
-    from overnight.cli.show_run import show_check
+    from overnight.cli.show_check import show_check
     from overnight.commands.check import check as command
 
     if not show_check(command(config, db=db, offline=offline), as_json=json_):

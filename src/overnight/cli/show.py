@@ -23,6 +23,7 @@ from overnight.commands.results import Declared, Exported
 from overnight.domain.narrative import LeftOut
 from overnight.domain.result import Result
 from overnight.report.columns import columns_of
+from overnight.usage import cost_json
 from overnight.views import StatusView, limit_json, session_json, view_json
 from overnight.words import duration, local_time, percent, rate_text, short_count
 
@@ -74,11 +75,7 @@ def _status_rows(status: StatusView) -> list[list[str]]:
             rows.append(["ETA", local_time(status.eta)])
     if view.last_alive:
         rows.append(["last progress", local_time(view.last_alive)])
-    if calls := status.calls:
-        rows.append(["calls", calls.text])
-    tokens = (status.prompt_tokens, status.completion_tokens)
-    if any(tokens):
-        rows.append(["tokens", f"{short_count(tokens[0])} in, {short_count(tokens[1])} out"])
+    rows += _call_rows(status)
     rows += [
         ["model", f"{row['model_name']} ({row['model_provider']})"],
         ["answers by", row["served_model"] or "(no answer yet)"],
@@ -91,6 +88,18 @@ def _status_rows(status: StatusView) -> list[list[str]]:
     if row["csv_file"]:
         rows.append(["exports", str(Path(row["csv_file"]).parent)])
     rows.append(["log", f"{row['log_dir']}/run.log"])
+    return rows
+
+
+def _call_rows(status: StatusView) -> list[list[str]]:
+    rows = []
+    if calls := status.calls:
+        rows.append(["calls", calls.text])
+    tokens = (status.prompt_tokens, status.completion_tokens)
+    if any(tokens):
+        rows.append(["tokens", f"{short_count(tokens[0])} in, {short_count(tokens[1])} out"])
+    if cost := status.usage.text:
+        rows.append(["cost", cost])
     return rows
 
 
@@ -119,6 +128,7 @@ def _status_json(status: StatusView) -> dict[str, Any]:
         "rate_per_sec": status.rate,
         "prompt_tokens": status.prompt_tokens,
         "completion_tokens": status.completion_tokens,
+        "cost": cost_json(status.usage),
         "limits": [limit_json(row) for row in status.limits],
         "sessions": [session_json(session) for session in status.view.summary.sessions],
     }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from overnight.cli.screen import console, show_json, table, this_command
-from overnight.cli.show_run import exit_code, show_run, which_experiment
+from overnight.cli.show_run import cost_text, exit_code, show_run, which_experiment
 from overnight.commands.repeat import Repeating
 from overnight.domain.experiment import Status
 from overnight.report.plain import plain
@@ -21,6 +21,7 @@ def show_repeating(done: Repeating, *, strict: bool) -> int:
     if done.last is not done.main and done.last.status is not Status.COMPLETED:
         return show_run(done.last, strict=strict)
     with suppress(OSError):
+        _show_costs(done)
         _show_retest(done)
     return exit_code(done.last, strict=strict)
 
@@ -34,6 +35,13 @@ def _show_asked(done: Repeating) -> None:
         f"Metrics: {this_command()} metrics {which}",
         soft_wrap=True,
     )
+
+
+def _show_costs(done: Repeating) -> None:
+    """Repetitions are experiments of their own, and so is their cost."""
+    costs = [cost for one in done.repetitions if (cost := cost_text(one))]
+    if costs:
+        console().print(f"\nCost of the repetitions: {' + '.join(costs)}.", soft_wrap=True)
 
 
 def _show_retest(done: Repeating) -> None:

@@ -1,14 +1,11 @@
 """Before and after a run: what init made, what check found, how a run ended."""
 
-import dataclasses
-import json
 import os
 import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -19,20 +16,17 @@ from overnight.cli.screen import (
     table,
     this_command,
 )
-from overnight.commands.check import Check
 from overnight.commands.reparse import Reparsed
 from overnight.commands.retry import Retry
 from overnight.commands.stint import RunResult
 from overnight.connect import find_database
 from overnight.domain.experiment import Status
-from overnight.ingest.load import Census
 from overnight.report.look_text import look_sentences, part_sentence
 from overnight.report.metrics import Metrics
 from overnight.report.table import metrics_table
 from overnight.views import ExperimentView, view_json
-from overnight.words import duration, percent, size_text
+from overnight.words import percent
 
-_AUTO = "as many as the server takes"
 _INTERRUPTED, _TERMINATED = 130, 143
 _SIGINT, _SIGTERM = 2, 15
 _COMPLETED_WITH_ERRORS = 4
@@ -58,6 +52,7 @@ def _show_run(result: RunResult) -> None:
         if sentence := part_sentence("develop", result.split):
             out.print(sentence, style="yellow")
         _show_looks(out, result)
+        _show_cost(out, result)
         which = which_experiment(result)
         out.print(f"For a fresh experiment add --new. Metrics: overnight metrics {which}")
     elif result.status is Status.COMPLETED:
@@ -79,6 +74,7 @@ def _show_complete(out: Console, result: RunResult) -> None:
     if result.metrics is not None and c.answered:
         show_metric_rows(out, result.metrics)
     _show_looks(out, result)
+    _show_cost(out, result)
     if result.files:
         out.print("\nExported:")
         for file in result.files:
@@ -111,6 +107,19 @@ def _show_looks(out: Console, result: RunResult) -> None:
         out.print(sentence, style="yellow")
 
 
+def cost_text(result: RunResult) -> str | None:
+    """What all calls of an experiment cost; None without a price, or as long as none was made."""
+    usage = result.usage
+    made = usage is not None and (usage.n_answered or any(usage.total))
+    return usage.text if usage is not None and made else None
+
+
+def _show_cost(out: Console, result: RunResult) -> None:
+    if cost := cost_text(result):
+        what = "Cost" if result.kind == "start" else "Cost of all sessions"
+        out.print(f"{what}: {cost}.", soft_wrap=True)
+
+
 def _show_stopped(out: Console, result: RunResult) -> None:
     c = result.counts
     word = "Cancelled" if result.status is Status.CANCELLED else "Stopped"
@@ -118,6 +127,7 @@ def _show_stopped(out: Console, result: RunResult) -> None:
     out.print(
         f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}); nothing is lost."
     )
+    _show_cost(out, result)
     out.print("To go on, type the same command again, or:")
     verb = "retry" if result.kind == "retry" else "resume"
     out.print(f"  {this_command()} {verb} {which_experiment(result)}", soft_wrap=True)
@@ -196,87 +206,6 @@ def show_init(files: Sequence[Path], folder: Path) -> None:
     out.print("With your own server: look into one of the files, then")
     out.print(f"  {overnight} check lmstudio.yaml")
     out.print(f"  {overnight} run lmstudio.yaml")
-
-
-def show_check(checked: Check, *, as_json: bool) -> bool:
-    """What was found; whether a run would work."""
-    has_room = checked.disk_needed <= checked.disk_free
-    fine = has_room and (checked.call is None or checked.call.problem is None)
-    if as_json:
-        show_json(_check_json(checked))
-        return fine
-    out = console()
-    out.print(table([["", ""], *_check_rows(checked)], right=False))
-    if checked.leaves_for:
-        out.print(f"narratives will leave this machine to {checked.leaves_for}", style="yellow")
-    if not has_room:
-        out.print("The disk has too little room.", style="red")
-    if fine:
-        out.print(f"\nReady: overnight run {checked.config.file}")
-    return fine
-
-
-def _check_rows(checked: Check) -> list[list[str]]:
-    census, values = checked.census, checked.config.values
-    rows = [
-        ["configuration", f"{checked.config.file}: fine"],
-        ["data", f"{values.data.file} ({checked.layout} layout)"],
-        ["usable", f"{census.n_usable:,} narratives ({named_counts(census.by_type)})"],
-        ["labelled", f"{census.n_labelled:,}"],
-    ]
-    if census.left_out:
-        rows.append(["left out", named_counts(census.left_out)])
-    primary = values.answer.primary_field
-    if census.odd_labels and primary is not None and primary.type == "boolean":
-        rows.append(["labels neither yes nor no", named_counts(census.odd_labels)])
-    if values.data.keep:
-        rows.append(["kept", ", ".join(values.data.keep)])
-    if values.data.split:
-        rows.append(["test part", str(values.data.split.rule)])
-    order = " in a random order" if values.run.order == "random" else ""
-    rows += [
-        ["to run", f"{checked.n_to_run:,}{order}, {checked.concurrency or _AUTO} at once"],
-        ["model", f"{checked.config.written('model', 'name')} ({values.model.provider})"],
-        [
-            "disk",
-            f"about {size_text(checked.disk_needed)} needed in {checked.database.parent}, "
-            f"{size_text(checked.disk_free)} free",
-        ],
-    ]
-    if checked.call is None:
-        return [*rows, ["call", "not made (--offline)"]]
-    call = checked.call
-    if call.problem:
-        return [*rows, ["call", f"FAILED after {call.seconds:.1f} s: {call.problem}"]]
-    rows += [
-        ["call", f"answered in {call.seconds:.2f} s by {call.served_model or 'an unnamed model'}"],
-        ["form of answers", call.structured or "not asked for"],
-        ["answer", json.dumps(dict(call.answer), ensure_ascii=False)],
-    ]
-    if call.served_model and call.served_model != values.model.name and values.model.api_url:
-        asked = checked.config.written("model", "name")
-        rows.append(["note", f"asked for {asked}, answered by {call.served_model}"])
-    if call.repaired:
-        rows.append(["repairs needed", ", ".join(call.repaired)])
-    if checked.estimated_seconds is not None:
-        about = "about" if checked.concurrency else "with one call at a time"
-        rows.append(["whole run", f"{about} {duration(checked.estimated_seconds)}"])
-    return rows
-
-
-def _check_json(checked: Check) -> dict[str, Any]:
-    return {
-        "config": checked.config.file,
-        "layout": checked.layout,
-        "data": {f.name: getattr(checked.census, f.name) for f in dataclasses.fields(Census)},
-        "n_to_run": checked.n_to_run,
-        "concurrency": checked.concurrency or "auto",
-        "narratives_leave_for": checked.leaves_for,
-        "disk_needed": checked.disk_needed,
-        "disk_free": checked.disk_free,
-        "call": None if checked.call is None else dataclasses.asdict(checked.call),
-        "estimated_seconds": checked.estimated_seconds,
-    }
 
 
 def which_experiment(result: RunResult) -> str:

@@ -15,6 +15,7 @@ from overnight.config import Config, load_config, naming_the_line
 from overnight.connect import find_database
 from overnight.domain.answer import Unreadable
 from overnight.domain.attempt import Job
+from overnight.domain.cost import Price, cost
 from overnight.domain.narrative import Narrative
 from overnight.domain.outcome import Blame, Fault, Reply
 from overnight.ingest.keep import census_of
@@ -40,6 +41,8 @@ class TestCall:
     answer: Mapping[str, object] = field(default_factory=dict)
     repaired: tuple[str, ...] = ()
     problem: str | None = None
+    prompt_tokens: int | None = None  # as the server counted
+    completion_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,30 @@ class Check:
         if self.call is None or self.call.problem:
             return None
         return self.call.seconds * self.n_to_run / (self.concurrency or 1)
+
+    @property
+    def price(self) -> Price | None:
+        """What the file says that tokens cost."""
+        said = self.config.values.model.price
+        return None if said is None else said.price
+
+    @property
+    def cost_of_call(self) -> float | None:
+        """Of the call that was made; None without a price, or if the server told no tokens."""
+        if self.call is None or self.call.problem:
+            return None
+        return cost(self.price, self.call.prompt_tokens, self.call.completion_tokens)
+
+    @property
+    def estimated_cost(self) -> float | None:
+        """Of the run, if every call costs as much as the one that was made."""
+        one = self.cost_of_call
+        return None if one is None else one * self.n_to_run
+
+    @property
+    def mean_length(self) -> int:
+        """Of the usable narratives, in bytes: by how much their calls differ from the one made."""
+        return round(self.census.n_bytes / max(self.census.n_usable, 1))
 
 
 def check(config_file: Path | str, *, db: Path | str | None = None, offline: bool = False) -> Check:
@@ -138,4 +165,6 @@ def _told(came_back: Reply | Fault, seconds: float, config: Config, client: Clie
         structured=client.structured,
         answer=read.values,
         repaired=read.repaired,
+        prompt_tokens=came_back.prompt_tokens,
+        completion_tokens=came_back.completion_tokens,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from overnight.commands.choose import columns_of
 from overnight.commands.retest import retest_of
 from overnight.commands.run import as_started, run
+from overnight.commands.settings import take_over
 from overnight.commands.stint import RunResult, carry_out
 from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import binding_digest
@@ -101,6 +102,9 @@ def repeat(
             _tell_if_grown(database, experiment, handler)
             done = []
             for one in _repetitions(database, experiment, config, again):
+                if one.status is Status.COMPLETED:
+                    take_over(database, one, config, handler)
+                    continue
                 opening = Opening(as_started(one, config), loaded=one.data_checksum, backup=False)
                 done.append(_carried_out(database, one, opening, handler, stop))
                 if done[-1].status is not Status.COMPLETED or done[-1].files_cut:
@@ -125,11 +129,9 @@ def _carried_out(
 def _repetitions(
     database: Database, experiment: Experiment, config: Config, again: Again
 ) -> Iterator[Experiment]:
-    """Those that are to be worked on, one after the other; made where they are not there yet."""
+    """One after the other; made where they are not there yet."""
     for repeat_no in range(2, again.times + 1):
-        one = _repetition(database, experiment, config, again, repeat_no)
-        if one.status is not Status.COMPLETED:
-            yield one
+        yield _repetition(database, experiment, config, again, repeat_no)
 
 
 def _repetition(

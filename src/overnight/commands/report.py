@@ -48,6 +48,8 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None, final: bool 
         database, experiment, key = it.database, it.experiment, it.experiment.experiment_key
         evaluated = evaluate(experiment.experiment_id, db=database.path, final=final)
         status = view_status(database, experiment)
+        with database.read() as connection:
+            failed = failed_calls(connection, key)
         summary = status.view.summary
         part = _part(it, final=final)
         truth = _in_truth(it, evaluated)
@@ -64,7 +66,7 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None, final: bool 
                 status.limits,
                 partial(results_over_time, database, key),
             ),
-            failed_calls=failed_calls(database, key),
+            failed_calls=failed,
             totals=result_totals(database, key),
             outcomes=outcome_counts(database, experiment, it.spec, part),
             groups={column: _scores_by(it, part, by) for column, by in by_column.items()},

@@ -25,6 +25,7 @@ from overnight.store.experiments import (
     counts,
     get_experiment,
 )
+from overnight.usage import usage_of
 
 
 def run(
@@ -95,13 +96,15 @@ def _already_complete(
     database: Database, experiment: Experiment, config: Config, say: Handler
 ) -> RunResult:
     experiment = take_over(database, experiment, config, say)
+    counted = counts(database, experiment)
     return RunResult(
         experiment_id=experiment.experiment_id,
         name=experiment.name,
         database=database.path,
         status=experiment.status,
         reason=None,
-        counts=counts(database, experiment),
+        counts=counted,
+        usage=usage_of(database, experiment, counted),
         **shown_at_end(database, experiment),
         already_complete=True,
     )

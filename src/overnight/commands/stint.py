@@ -35,6 +35,7 @@ from overnight.store.experiments import get_experiment
 from overnight.store.looks import Look
 from overnight.store.parts import develop_part
 from overnight.store.results import label_counts
+from overnight.usage import Usage, usage_of
 from overnight.words import toll_text
 from overnight.work import run_to_end
 
@@ -62,6 +63,7 @@ class RunResult:
     files_cut: bool = False  # complete, but somebody wanted the end before all files were written
     repetitions: "tuple[RunResult, ...]" = ()  # what was done of them, where some were asked for
     retest: Retest | None = None  # how far they and the experiment agree
+    usage: Usage | None = None  # tokens of all its sessions, and their cost
 
 
 def carry_out(
@@ -144,6 +146,7 @@ def _session(
         files=worked.files,
         signal=stop.signal,
         kind=session.kind,
+        usage=usage_of(session.database, done, counts),
         files_cut=worked.files_cut and is_complete,
     )
 

@@ -4,6 +4,7 @@ from overnight.config.blame import naming_the_line
 from overnight.config.load import (
     Config,
     declared_answer,
+    declared_price,
     declared_split,
     load_config,
     resolve_path,
@@ -17,6 +18,7 @@ __all__ = [
     "DataSection",
     "ExperimentFile",
     "declared_answer",
+    "declared_price",
     "declared_split",
     "load_config",
     "naming_the_line",

@@ -17,8 +17,15 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 
 from overnight.config.document import YamlPath, did_you_mean, dotted, line_of, read_document
 from overnight.config.expand import Secrets, Unset, expand
-from overnight.config.models import ExperimentFile, OutputSection, SplitSection, answer_spec
+from overnight.config.models import (
+    CURRENCY,
+    ExperimentFile,
+    OutputSection,
+    SplitSection,
+    answer_spec,
+)
 from overnight.domain.answer import AnswerSpec
+from overnight.domain.cost import Price
 from overnight.domain.split import Split
 from overnight.errors import ConfigError
 
@@ -121,6 +128,14 @@ def declared_split(
     except Unset as unset:
         raise _unset(unset, "stored configuration", None) from None
     return SplitSection.model_validate(expanded).rule
+
+
+def declared_price(stored: Mapping[str, Any]) -> Price | None:
+    """What tokens cost by a stored configuration; needs no variable, and shows none's value."""
+    said = (stored.get("model") or {}).get("price")
+    if not said:
+        return None
+    return Price(said["input"], said["output"], str(said.get("currency") or CURRENCY).strip())
 
 
 def resolve_path(name: str | Path, base: Path) -> Path:

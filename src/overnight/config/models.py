@@ -8,13 +8,16 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from overnight.domain.answer import DEFAULT_ANSWER, AnswerField, AnswerSpec, FieldType, ItemType
+from overnight.domain.cost import Price
 from overnight.domain.split import Split
 
 PLACEHOLDER = "<<TEXT>>"
+CURRENCY = "USD"  # unless the file says otherwise
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST_CURRENCY = 12  # characters
 _LOOKS_LIKE_KEY = re.compile(r"(?=[A-Za-z]*\d)[A-Za-z0-9]{20}")
 
 
@@ -28,7 +31,15 @@ def as_seconds(value: object) -> object:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def as_price(value: object) -> object:
+    """A price stands in the file as a number, so that it is on record as one."""
+    if isinstance(value, str | bool):
+        raise ValueError("a price is a number, such as 0.4, without quotes or a variable")  # noqa: TRY004 - pydantic's way
+    return value
+
+
 Seconds = Annotated[float, BeforeValidator(as_seconds), Field(gt=0)]
+Amount = Annotated[float, BeforeValidator(as_price), Field(ge=0, le=1e12)]
 
 
 class Section(BaseModel):
@@ -59,6 +70,26 @@ class ExperimentSection(Section):
     notes: str = ""
 
 
+class PriceSection(Section):
+    """What a million tokens of prompts (input) and of replies (output) cost. It binds nothing."""
+
+    input: Amount
+    output: Amount
+    currency: str = CURRENCY
+
+    @field_validator("currency")
+    @classmethod
+    def _is_a_word(cls, currency: str) -> str:
+        if not currency.isprintable() or not 0 < len(currency.strip()) <= _LONGEST_CURRENCY:
+            raise ValueError("a currency is a short word such as USD or EUR")
+        return currency.strip()
+
+    @property
+    def price(self) -> Price:
+        """What it says."""
+        return Price(self.input, self.output, self.currency)
+
+
 class ModelSection(Section):
     """Which model answers, how it is reached and with what parameters it is asked."""
 
@@ -75,6 +106,7 @@ class ModelSection(Section):
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     context: int = Field(default=4096, ge=256, description="embedded only: context in tokens")
     threads: int | None = Field(default=None, gt=0, description="embedded only")
+    price: PriceSection | None = None
 
     @field_validator("api_key_env")
     @classmethod

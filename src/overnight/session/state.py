@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from overnight.clock import Heartbeat
 from overnight.config import Config
+from overnight.domain.cost import Tokens
 from overnight.domain.experiment import Counts, Event, Experiment, Workload
 from overnight.events import Said
 from overnight.record import SessionKeys
 from overnight.store.database import Database
 from overnight.store.sessions import SignOfLife
 
+_NO_TOKENS = Tokens()
 METRIC_COLUMNS = (
     "n_positive_detected",
     "n_negative_detected",
@@ -57,13 +59,8 @@ class Session:
     worked_before: float  # seconds, in earlier sessions
     notes: tuple[Said, ...]  # what the user should know before work begins
 
-    def sign(
-        self, n_calls: int = 0, n_results: int = 0, tokens: tuple[int, int] = (0, 0)
-    ) -> SignOfLife:
-        """What the session says of itself with a write; so many calls have ended since.
-
-        `tokens` of these calls: of the prompts, of the replies.
-        """
+    def sign(self, n_calls: int = 0, n_results: int = 0, tokens: Tokens = _NO_TOKENS) -> SignOfLife:
+        """What the session says of itself with a write; so many calls have ended since."""
         beat = self.heartbeat
         return SignOfLife(time.time(), beat.worked, beat.stood_still, n_calls, n_results, *tokens)
 

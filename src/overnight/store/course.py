@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from overnight.domain.answer import AnswerSpec
+from overnight.domain.cost import MOST_TOKENS
 from overnight.domain.experiment import Experiment
 from overnight.store.database import Database
 from overnight.store.parts import WHOLE, Part, asked
@@ -35,6 +36,7 @@ class FailedCalls:
     n: int
     prompt_tokens: int
     completion_tokens: int
+    n_with_tokens: int  # of which the server told both
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,6 @@ class ResultTotals:
     n_repeated: int
     most_calls: int
     mean_sec: float | None
-    n_with_tokens: int
     first_at: str | None  # when the first and the last came
     last_at: str | None
 
@@ -111,19 +112,20 @@ def results_over_time(database: Database, experiment_key: int, digits: int) -> l
     ]
 
 
-def failed_calls(database: Database, experiment_key: int) -> list[FailedCalls]:
-    """The calls without an answer; few, and on an index."""
-    with database.read() as connection:
-        rows = connection.execute(
-            text(
-                "SELECT status, error_category, count(*), coalesce(sum(prompt_tokens), 0),"
-                " coalesce(sum(completion_tokens), 0) FROM attempts"
-                " WHERE experiment_key = :key AND status <> 'answered'"
-                " GROUP BY 1, 2 ORDER BY 1, 2"
-            ),
-            {"key": experiment_key},
-        ).all()
-    return [FailedCalls(*row) for row in rows]
+_FAILED = """
+    SELECT status, error_category, count(*), coalesce(sum(prompt), 0),
+           coalesce(sum(completion), 0), count(prompt + completion)
+    FROM (SELECT status, error_category,
+          CASE WHEN prompt_tokens BETWEEN 0 AND :most THEN prompt_tokens END AS prompt,
+          CASE WHEN completion_tokens BETWEEN 0 AND :most THEN completion_tokens END AS completion
+          FROM attempts WHERE experiment_key = :key AND status <> 'answered')
+    GROUP BY 1, 2 ORDER BY 1, 2"""
+
+
+def failed_calls(connection: Connection, experiment_key: int) -> list[FailedCalls]:
+    """The calls without an answer; few, and on an index. Tokens as a session counts them."""
+    values = {"key": experiment_key, "most": MOST_TOKENS}
+    return [FailedCalls(*row) for row in connection.execute(text(_FAILED), values)]
 
 
 def result_totals(database: Database, experiment_key: int) -> ResultTotals:
@@ -133,7 +135,6 @@ def result_totals(database: Database, experiment_key: int) -> ResultTotals:
             text(
                 "SELECT coalesce(sum(attempt_count > 1), 0), coalesce(max(attempt_count), 0),"
                 " avg(CASE WHEN copied IS NULL THEN response_sec END),"
-                " count(CASE WHEN copied IS NULL THEN prompt_tokens END),"
                 " min(processed_at), max(processed_at)"
                 " FROM results WHERE experiment_key = :key"
             ),

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from overnight.domain.answer import Answer, AnswerSpec, primary_text
 from overnight.domain.attempt import Attempted, Job
+from overnight.domain.cost import Tokens, credible
 from overnight.domain.outcome import Answered, Fault
 from overnight.store.hot import Executes, filled
 from overnight.store.texts import storable
@@ -56,7 +57,6 @@ RESULT_COLUMNS = (
 _REPLACED = ", ".join(
     f"{name} = excluded.{name}" for name in RESULT_COLUMNS[2:] if name != "first_error_message"
 )
-_MOST_TOKENS = 10**9  # of one call; no sum of such numbers is too large for a column
 
 
 @cache
@@ -148,17 +148,15 @@ def reread_result(
     connection.exec_driver_sql(_REREAD, _storable(row))
 
 
-def tokens_of(ended: Sequence[Attempted]) -> tuple[int, int]:
-    """Tokens of the prompts and of the replies of these calls, as far as the server told."""
+def tokens_of(ended: Sequence[Attempted]) -> Tokens:
+    """What these calls used, as far as the server told."""
     replies = [one.outcome.reply for one in ended if one.outcome.reply is not None]
-    return (
-        sum(_credible(reply.prompt_tokens) for reply in replies),
-        sum(_credible(reply.completion_tokens) for reply in replies),
+    told = [(credible(r.prompt_tokens), credible(r.completion_tokens)) for r in replies]
+    return Tokens(
+        sum(prompt or 0 for prompt, _ in told),
+        sum(completion or 0 for _, completion in told),
+        sum(None not in both for both in told),
     )
-
-
-def _credible(n_tokens: int | None) -> int:
-    return n_tokens if n_tokens is not None and 0 <= n_tokens <= _MOST_TOKENS else 0
 
 
 def delete_unsent(connection: Executes, attempt_ids: Sequence[int]) -> None:

@@ -105,6 +105,7 @@ def _from_1(connection: Connection) -> None:
         ("experiments", "configuration_sha256 TEXT"),
         ("run_sessions", "prompt_tokens INTEGER NOT NULL DEFAULT 0"),
         ("run_sessions", "completion_tokens INTEGER NOT NULL DEFAULT 0"),
+        ("run_sessions", "n_with_tokens INTEGER NOT NULL DEFAULT 0"),
     ):
         connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column}")
     connection.exec_driver_sql(
@@ -139,9 +140,11 @@ def _tell_configurations(connection: Connection) -> None:
 def _count_tokens(connection: Connection) -> None:
     """Let each session know the tokens of its calls, which an older program did not count."""
     connection.exec_driver_sql(
-        "UPDATE run_sessions SET prompt_tokens = told.prompt, completion_tokens = told.completion"
+        "UPDATE run_sessions SET prompt_tokens = told.prompt, completion_tokens = told.completion,"
+        " n_with_tokens = told.n"
         " FROM (SELECT session_id, coalesce(sum(prompt_tokens), 0) AS prompt,"
-        "       coalesce(sum(completion_tokens), 0) AS completion"
+        "       coalesce(sum(completion_tokens), 0) AS completion,"
+        "       count(prompt_tokens + completion_tokens) AS n"
         "       FROM attempts GROUP BY session_id) AS told"
         " WHERE told.session_id = run_sessions.session_id"
     )

@@ -93,8 +93,8 @@ def read_in(
         close_attempts(connection, experiment_key, ended, spec)
         connection.exec_driver_sql(
             "UPDATE run_sessions SET n_calls = n_calls + ?, n_results = n_results + ?,"
-            " prompt_tokens = prompt_tokens + ?, completion_tokens = completion_tokens + ?"
-            " WHERE session_id = ?",
+            " prompt_tokens = prompt_tokens + ?, completion_tokens = completion_tokens + ?,"
+            " n_with_tokens = n_with_tokens + ? WHERE session_id = ?",
             (len(ended), sum(one.final for one in ended), *tokens_of(ended), session_id),
         )
         n_calls += len(ended)

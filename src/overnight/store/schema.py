@@ -167,6 +167,7 @@ run_sessions = Table(
     Column("n_results", Integer, nullable=False, server_default="0"),
     Column("prompt_tokens", Integer, nullable=False, server_default="0"),  # of calls that ended
     Column("completion_tokens", Integer, nullable=False, server_default="0"),
+    Column("n_with_tokens", Integer, nullable=False, server_default="0"),  # calls that told them
     Column("api_url", Text),
     Column("served_model", Text),
     Column("system_fingerprint", Text),

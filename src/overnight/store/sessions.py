@@ -29,6 +29,7 @@ class SessionRow:
     n_results: int
     prompt_tokens: int  # of all calls that ended, as far as the server told
     completion_tokens: int
+    n_with_tokens: int  # of these calls, those of which the server told both
     api_url: str | None
     served_model: str | None
     system_fingerprint: str | None
@@ -43,8 +44,8 @@ class SessionRow:
 
 _COLUMNS = (
     "session_id, kind, host, pid, started_at, coalesce(last_seen_at, started_at), ended_at,"
-    " ended_how, n_calls, n_results, prompt_tokens, completion_tokens, api_url, served_model,"
-    " system_fingerprint, structured,"
+    " ended_how, n_calls, n_results, prompt_tokens, completion_tokens, n_with_tokens, api_url,"
+    " served_model, system_fingerprint, structured,"
     " concurrency, coalesce(runtime_sec, 0.0), coalesce(stood_still_sec, 0.0), stop_asked_at,"
     " stop_asked_by, overnight_version"
 )
@@ -105,6 +106,7 @@ class SignOfLife:
     n_results: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    n_with_tokens: int = 0  # of these calls
 
 
 def fence(connection: Executes, session_id: int, sign: SignOfLife) -> None:
@@ -116,7 +118,8 @@ def fence(connection: Executes, session_id: int, sign: SignOfLife) -> None:
     alive = connection.exec_driver_sql(
         "UPDATE run_sessions SET last_seen_at = ?, n_calls = n_calls + ?,"
         " n_results = n_results + ?, prompt_tokens = prompt_tokens + ?,"
-        " completion_tokens = completion_tokens + ?, runtime_sec = ?, stood_still_sec = ?"
+        " completion_tokens = completion_tokens + ?, n_with_tokens = n_with_tokens + ?,"
+        " runtime_sec = ?, stood_still_sec = ?"
         " WHERE session_id = ? AND ended_at IS NULL",
         (
             as_text(sign.now),
@@ -124,6 +127,7 @@ def fence(connection: Executes, session_id: int, sign: SignOfLife) -> None:
             sign.n_results,
             sign.prompt_tokens,
             sign.completion_tokens,
+            sign.n_with_tokens,
             round(sign.worked, 3),
             round(sign.stood_still, 3),
             session_id,

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from overnight.domain.cost import Price
 from overnight.report.paper.course import Course, course_picture, course_table
 from overnight.report.paper.document import Block, Caption, Heading, Paragraph, Plot, Table
 from overnight.report.paper.facts import Facts, counted
 from overnight.report.table import Row
-from overnight.words import duration, percent, rate_text
+from overnight.words import duration, money, percent, rate_text
 
 
 def how_it_went(facts: Facts) -> Iterator[Block]:
@@ -97,19 +98,53 @@ def _seconds(mean: float) -> str:
 
 
 def _tokens(facts: Facts) -> Iterator[Block]:
-    status = facts.status
+    usage = facts.status.usage
+    price = usage.price
     if not facts.n_calls:
         return
-    if not facts.totals.n_with_tokens:
-        yield Paragraph("The server reported no tokens.")
+    if not any(usage.total):
+        unknown = " So their cost is not known." if price else ""
+        yield Paragraph(f"The server reported no tokens.{unknown}")
         return
-    vain_in = sum(calls.prompt_tokens for calls in facts.failed_calls)
-    vain_out = sum(calls.completion_tokens for calls in facts.failed_calls)
+    used = {"of calls that were answered": usage.answered, "of calls that were not": usage.in_vain}
+    caption = "Tokens, as the server counted"
+    if price is None:
+        rows = [[name, f"{of.prompt:,}", f"{of.completion:,}"] for name, of in used.items()]
+        yield Table([["tokens", "in", "out"], *rows], caption)
+        yield Paragraph(
+            "No cost is given, since the experiment file holds no price (model.price, which may be "
+            "added at any time)."
+        )
+        return
+    used["in all"] = usage.total
     rows = [
-        ["of calls that were answered", f"{status.prompt_tokens - vain_in:,}"],
-        ["of calls that were not", f"{vain_in:,}"],
+        [name, f"{of.prompt:,}", f"{of.completion:,}", money(price.of(of), price.currency)]
+        for name, of in used.items()
     ]
-    for row, n in zip(rows, (status.completion_tokens - vain_out, vain_out), strict=True):
-        row.append(f"{n:,}")
-    yield Table([["tokens", "in", "out"], *rows], "Tokens, as the server counted")
-    yield Paragraph("Experiment files hold no prices, so no cost is given.")
+    yield Table([["tokens", "in", "out", "cost"], *rows], f"{caption}, and what they cost")
+    yield Paragraph(" ".join(_cost_notes(facts, price)))
+
+
+def _cost_notes(facts: Facts, price: Price) -> Iterator[str]:
+    """What the cost is of, and what it leaves out."""
+    usage, n_lost = facts.status.usage, facts.called("lost")
+    yield (
+        f"At {price.input:.12g} {price.currency} for a million tokens in and {price.output:.12g} "
+        f"{price.currency} for a million out (model.price), without discounts for cached or "
+        "batched input, which are not known."
+    )
+    if usage.gap:
+        yield f"It is {usage.gap}."
+    n_silent = facts.called("failed") - usage.in_vain.n_calls
+    unknown = [
+        f"{counted(n_lost, 'lost call')}" if n_lost else "",
+        f"{counted(n_silent, 'call')} that failed without tokens being reported"
+        if n_silent
+        else "",
+    ]
+    if any(unknown):
+        yield f"{' and '.join(filter(None, unknown))} may have been paid for and are not counted."
+    if facts.counts.copied:
+        yield "Copied answers cost nothing."
+    if facts.retest is not None:
+        yield "Repetitions are experiments of their own, and so is their cost."
