@@ -41,7 +41,7 @@ def test_draws_are_binomial(n, p):
 
 
 @given(counts=st.lists(st.integers(0, 300), min_size=1, max_size=9), seed=st.integers(0, 9))
-@settings(database=None)
+@settings(database=None, deadline=None)
 def test_a_replicate_has_as_many_cases_as_the_study_and_no_profile_that_was_not_there(counts, seed):
     drawn = multinomial(random.Random(seed), counts)
     assert sum(drawn) == sum(counts)
