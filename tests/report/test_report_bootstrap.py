@@ -128,6 +128,6 @@ def test_35000_narratives_take_well_under_some_seconds():
     cases = Counter(
         tuple(sorted(rng.choices(range(4), (20, 70, 6, 4), k=2))) for _ in range(17_500)
     )
-    start = time.perf_counter()
+    start = time.process_time()  # others on the machine do not count
     bootstrap(cases, figures, 4)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
