@@ -184,6 +184,17 @@ def test_a_label_that_the_answer_does_not_know_is_named(overnight, study_without
     assert "1 labels passed over" in said.out
 
 
+def test_a_purge_says_that_labels_go_before_it_asks(overnight, labelled):
+    """They are the dearest thing in the database, and nobody can ask for them again."""
+    new = correct(overnight, labelled)
+    said = overnight("purge", labelled.id)
+    assert said.code == 2  # nobody can be asked here
+    assert "So do the labels that people gave 20 of them." in said.out
+    assert f"overnight label OTHER --from {labelled.id[:8]}" in said.out
+    assert "labels that people gave" not in overnight("purge", new).out  # nobody labelled it
+    assert len(labels_in(labelled, labelled.id)) == 20
+
+
 # --- what may happen meanwhile -------------------------------------------------------------------
 
 

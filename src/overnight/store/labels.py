@@ -133,6 +133,16 @@ def first_labels_in(connection: Connection, dataset_id: int) -> Mapping[int, Fir
     return {int(row_num): FirstLabel(label_id, of_file) for row_num, label_id, of_file in rows}
 
 
+def count_labelled(connection: Connection, dataset_id: int) -> int:
+    """How many narratives of a dataset people have labelled."""
+    return int(
+        connection.execute(
+            text("SELECT count(DISTINCT narrative_id) FROM human_labels WHERE dataset_id = :id"),
+            {"id": dataset_id},
+        ).scalar_one()
+    )
+
+
 def last_label_id(connection: Connection, dataset_id: int) -> int:
     """The newest label of a dataset; 0 where there is none."""
     return int(
