@@ -22,6 +22,7 @@ from sheets import rows_of
 
 from overnight.commands import label_from
 from overnight.commands.doctor import doctor
+from overnight.domain.split import is_drawn
 
 # --- labels --------------------------------------------------------------------------------------
 
@@ -124,6 +125,30 @@ def test_a_label_that_the_new_file_has_too_keeps_who_gave_it(overnight, labelled
     assert (said["new"], said["replaced"]) == (20, 0)
     assert said["samples_problem"] is None
     assert found(overnight, new) == before
+
+
+def test_looks_at_the_labels_follow_them(overnight, labelled, server):
+    """Correcting the data does not make a test part untouched that somebody has seen."""
+    labelled.configure(server.url, data={"split": {"test": 0.4}})
+    assert overnight("run", "study.yaml").code == 0
+    first = overnight("metrics", labelled.id, "--final")
+    assert "The first look at the test part" in first.out
+    number = next(i for i in labelled.members if is_drawn(f"{i:06d}", 0, 0.4))
+    new = correct(overnight, labelled, with_text(number))  # so its label is another one, or none
+    assert overnight("label", new, "--from", labelled.id).code == 0
+    again = overnight("metrics", new, "--final")
+    assert again.code == 0, again.err
+    assert "NO LONGER A FIRST LOOK" in again.out
+    assert f"({labelled.id[:8]})" in again.out
+    labelled.configure(
+        server.url,
+        prompt={"version": "another"},
+        model={"temperature": 0.7},
+        data={"split": {"test": 0.4}},
+    )
+    assert overnight("run", "study.yaml", "--new").code == 0
+    look = json.loads(overnight("metrics", "--json").out)["look"]
+    assert (look["ordinal"], look["labels_changed"]) == (2, True)
 
 
 def test_what_it_says_for_programs(overnight, labelled):

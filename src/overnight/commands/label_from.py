@@ -113,8 +113,13 @@ def label_from(
                 )
             found = _sorted(given, primary)
             _refuse_where_in_the_way(found, source, replace=replace, skip_invalid=skip_invalid)
-            from_ = f"labels of {source.experiment_id[:8]}"
-            add_labels(connection, newer, found.new, source_file=from_)
+            add_labels(
+                connection,
+                newer,
+                found.new,
+                source_file=f"labels of {source.experiment_id[:8]}",
+                source_checksum=get_dataset(database, older).checksum,
+            )
             carried = _carried(connection, samples, older, newer)
             taken = [
                 (sample.sample_id, copy_sample(connection, sample, newer, last))

@@ -95,15 +95,20 @@ def add_labels(
     labels: Sequence[NewLabel],
     *,
     source_file: str,
+    source_checksum: str | None = None,
 ) -> None:
-    """Record who labelled what, and let it count from now on."""
+    """Record who labelled what, and let it count from now on.
+
+    `source_checksum` is that of the data that the labels are taken over from, where they are.
+    """
     if not labels:
         return
+    source = source_file, source_checksum
     connection.exec_driver_sql(
         "INSERT INTO human_labels (dataset_id, narrative_id, label, replaced, labelled_by,"
-        " labelled_at, source_file, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        " labelled_at, note, source_file, source_checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (dataset_id, o.narrative_id, o.label, o.replaced, o.by, o.at, source_file, o.note)
+            (dataset_id, o.narrative_id, o.label, o.replaced, o.by, o.at, o.note, *source)
             for o in labels
         ],
     )
