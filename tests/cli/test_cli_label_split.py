@@ -278,6 +278,30 @@ def test_a_report_says_when_random_samples_make_the_labelled_a_sample_of_all(
     assert "So the labelled are a random sample of all" in told
 
 
+@pytest.mark.parametrize(
+    ("final", "whom"), [(False, "all narratives but those set apart"), (True, "the narratives set")]
+)
+def test_a_random_sample_is_one_of_the_part_that_figures_are_of(
+    overnight, study_with_sites, server, final, whom
+):
+    data = {"keep": ["SiteID"], "split": {"test": 0.5}}
+    study_with_sites.configure(server.url, data=data)
+    assert overnight("run", "study.yaml").code == 0
+    draw(overnight, 40)
+    label(overnight, study_with_sites)
+    told = " ".join(what_it_supports(facts_of(db=study_with_sites.database, final=final)))
+    assert f"So the labelled are a random sample of {whom}" in told
+
+
+def test_programs_are_told_the_part_also_where_nothing_in_it_is_labelled(
+    overnight, study_with_sites, server
+):
+    data = {"keep": ["SiteID"], "split": {"test": 0.5}}
+    study_with_sites.configure(server.url, data=data)
+    assert overnight("run", "study.yaml").code == 0
+    assert as_json(overnight("methods", "--json"))["part"] == "develop"
+
+
 def test_a_report_says_that_figures_of_unequal_probabilities_are_of_the_labelled(
     overnight, study_with_sites
 ):
