@@ -17,6 +17,7 @@ from overnight.commands.labelled import (
     quoted,
     told,
 )
+from overnight.config import declared_answer
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
 from overnight.domain.experiment import Experiment
@@ -160,7 +161,10 @@ def _compared(
     versions = Versions(before, members_of(database, older), primary, *sizes)
     n_there = min(len(before), len(now))
     problem = None
-    if not all(map(Sample.is_same_draw, before[:n_there], now[:n_there])):
+    there = declared_answer(source.stored_config).primary_field
+    if there is None or there.type != primary.type:  # other labels can be read, others are known
+        problem = f"the answer here is another one ({primary.name}, {primary.type})"
+    elif not all(map(Sample.is_same_draw, before[:n_there], now[:n_there])):
         problem = "another sample was drawn here, and two draws count only one after the other"
     elif len(before) > n_there:
         versions.take_in(differences(database, older, newer, sizes[0]))
