@@ -207,6 +207,7 @@ def test_a_label_that_the_answer_does_not_know_is_named(overnight, study_without
     said = overnight("label", "latest", "--from", study.id, "--skip-invalid")
     assert said.code == 0, said.err
     assert "1 labels passed over" in said.out
+    assert "sample" not in said.out  # none was drawn there
 
 
 def test_a_purge_says_that_labels_go_before_it_asks(overnight, labelled):

@@ -78,6 +78,7 @@ class _Samples:
     """The samples of both versions as they were compared; `problem`: none can be taken over."""
 
     versions: Versions
+    checksum: str  # of the older version
     n_there: int  # of the older ones, here already
     newest: tuple[int, int]
     problem: str | None
@@ -107,19 +108,12 @@ def label_from(
             refuse_unless_loaded(connection, newer)
             _refuse_unless_as_compared(connection, samples, older, newer)
             given = given_labels(connection, older, newer)
-            if not given and not samples.versions.samples:
-                raise RefusedError(
-                    f"nobody has labelled the data of {source.experiment_id[:8]}, and no sample of "
-                    "it was drawn: there is nothing to take over"
-                )
+            _refuse_where_nothing_is(given, samples, source)
             found = _sorted(given, primary)
             _refuse_where_in_the_way(found, source, replace=replace, skip_invalid=skip_invalid)
+            from_ = f"labels of {source.experiment_id[:8]}"
             add_labels(
-                connection,
-                newer,
-                found.new,
-                source_file=f"labels of {source.experiment_id[:8]}",
-                source_checksum=get_dataset(database, older).checksum,
+                connection, newer, found.new, source_file=from_, source_checksum=samples.checksum
             )
             carried = _carried(connection, samples, older, newer)
             taken = [
@@ -157,18 +151,21 @@ def _compared(
             "and share its labels: there is nothing to take over"
         )
     before, now = samples_of(database, older), samples_of(database, newer)
-    sizes = [get_dataset(database, dataset).n_narratives for dataset in (older, newer)]
-    versions = Versions(before, members_of(database, older), primary, *sizes)
+    old, new = get_dataset(database, older), get_dataset(database, newer)
+    members = members_of(database, older)
+    versions = Versions(before, members, primary, old.n_narratives, new.n_narratives)
     n_there = min(len(before), len(now))
     problem = None
     there = declared_answer(source.stored_config).primary_field
-    if there is None or there.type != primary.type:  # other labels can be read, others are known
+    if before and (
+        there is None or there.type != primary.type
+    ):  # other labels can be read, others are known
         problem = f"the answer here is another one ({primary.name}, {primary.type})"
     elif not all(map(Sample.is_same_draw, before[:n_there], now[:n_there])):
         problem = "another sample was drawn here, and two draws count only one after the other"
     elif len(before) > n_there:
-        versions.take_in(differences(database, older, newer, sizes[0]))
-    return _Samples(versions, n_there, (_newest(before), _newest(now)), problem)
+        versions.take_in(differences(database, older, newer, old.n_narratives))
+    return _Samples(versions, old.checksum, n_there, (_newest(before), _newest(now)), problem)
 
 
 def _newest(samples: Sequence[Sample]) -> int:
@@ -181,6 +178,14 @@ def _refuse_unless_as_compared(
     newest = newest_sample_id(connection, older), newest_sample_id(connection, newer)
     if newest != samples.newest:
         raise RefusedError("somebody has drawn a sample just now; type the same again")
+
+
+def _refuse_where_nothing_is(given: Sequence[Given], samples: _Samples, source: Experiment) -> None:
+    if not given and not samples.versions.samples:
+        raise RefusedError(
+            f"nobody has labelled the data of {source.experiment_id[:8]}, and no sample of it was "
+            "drawn: there is nothing to take over"
+        )
 
 
 def _sorted(given: Sequence[Given], primary: AnswerField) -> _Sorted:
