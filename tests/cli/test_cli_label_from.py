@@ -23,6 +23,7 @@ from sheets import rows_of
 from overnight.commands import label_from
 from overnight.commands.doctor import doctor
 from overnight.domain.split import is_drawn
+from overnight.store import removal
 
 # --- labels --------------------------------------------------------------------------------------
 
@@ -247,6 +248,25 @@ def test_a_sample_drawn_at_the_same_time_is_not_passed_over(overnight, labelled,
     said = overnight("label", new, "--from", labelled.id)
     assert (said.code, "type the same again" in said.err) == (3, True)
     assert labels_in(labelled, new) == []
+
+
+def test_labels_of_an_experiment_that_is_half_deleted_are_not_taken_over(
+    overnight, labelled, monkeypatch
+):
+    new = correct(overnight, labelled)
+
+    def broken(*_words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(removal, "empty_dataset", broken)
+    assert overnight("purge", labelled.id, "--yes").code == 130
+    monkeypatch.undo()
+    monkeypatch.chdir(labelled.folder)
+    said = overnight("label", new, "--from", labelled.id)
+    assert said.code == 3
+    assert f"overnight purge {labelled.id[:8]}" in said.err
+    assert labels_in(labelled, new) == []
+    assert overnight("purge", labelled.id, "--yes").code == 0
 
 
 def killed(study, module, function, *words, after=False):

@@ -104,8 +104,8 @@ def label_from(
         primary = primary_to_label(experiment)
         samples = _compared(database, source, experiment, primary)
         with database.write() as connection:
-            refuse_unless_loaded(connection, older)
-            refuse_unless_loaded(connection, newer)
+            refuse_unless_loaded(connection, older, source.experiment_id)
+            refuse_unless_loaded(connection, newer, experiment.experiment_id)
             _refuse_unless_as_compared(connection, samples, older, newer)
             given = given_labels(connection, older, newer)
             _refuse_where_nothing_is(given, samples, source)
