@@ -82,6 +82,27 @@ def test_the_same_again_changes_nothing_and_says_so(overnight, labelled):
     ) == before
 
 
+def test_what_was_corrected_here_since_stays_and_new_labels_of_there_come(overnight, labelled):
+    """A label that was taken over before is not in the way of the one that replaced it here."""
+    old, new = labelled.id, correct(overnight, labelled)
+    assert overnight("label", new, "--from", old).code == 0
+    number = labelled.members[0]
+    word = "no" if truth((3, 10, 25, 31))(number) == "yes" else "yes"
+    labelled.id = new
+    read(overnight, labelled, "corrected", by_hand((number, word)), "--replace")
+    labelled.id = old
+    more = by_hand((labelled.others[0], "no"))
+    read(overnight, labelled, "more", more, by="Reader Three")
+    said = overnight("label", new, "--from", old)
+    assert said.code == 0, said.err
+    assert f"1 labels of {old[:8]}, by Reader Three, taken over" in said.out
+    assert "20 labels on record already." in said.out
+    stored = {row[0]: row[1] for row in labels_in(labelled, new)}
+    assert stored[f"{number:06d}"] == {"yes": "1", "no": "0"}[word]
+    assert overnight("label", new, "--from", old, "--replace").code == 0
+    assert len(labels_in(labelled, new)) == 22
+
+
 def test_another_label_here_is_refused_and_with_replace_stays_in_the_history(overnight, labelled):
     """One of the new file, one that a person gave here."""
     in_file, by_person = labelled.members[:2]

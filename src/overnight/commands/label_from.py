@@ -212,10 +212,10 @@ def _sort_in(found: _Sorted, one: Given, key: str, primary: AnswerField) -> None
         return
     here = comparable(primary, one.on_record)
     is_same = here is not None and here == comparable(primary, label)
-    found.authors.add(one.by)
-    if is_same and one.is_of_a_person:
+    if one.is_taken_over or (is_same and one.is_of_a_person):
         found.same += 1
         return
+    found.authors.add(one.by)
     if here is not None and not is_same:
         found.replaced.append(InTheWay(key, ANOTHER))
     assert one.narrative_id is not None  # noqa: S101 - the caller has seen to it
