@@ -203,10 +203,12 @@ def test_the_end_of_a_run_is_not_held_up_by_its_files(study, server, asked_at_ro
     folder = study.folder / "exports" / done.experiment_id
     assert [file.name for file in folder.iterdir() if file.name != "results.jsonl"] == []
     [told] = [line for line in said(study) if "stopped by a test" in line]
-    assert told.endswith(f"to write them: overnight export {done.experiment_id[:8]}")
+    short = done.experiment_id[:8]
+    assert told.endswith(f"to write them: overnight export {short} --format csv,json,jsonl")
     monkeypatch.undo()
-    export(db=study.database)
+    export(db=study.database, formats=told.split()[-1].split(","))
     assert len((folder / "results.csv").read_text().splitlines()) == 41
+    assert len((folder / "results.jsonl").read_text().splitlines()) == 40
 
 
 def test_old_files_stand_where_new_ones_were_not_written_to_their_end(study, server, asked_at_row):

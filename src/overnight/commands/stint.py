@@ -175,8 +175,7 @@ def _work(
     stop.finishing = True  # also where no call was left to be made
     files = exports.finish(lambda: stop.is_overdue(_MOMENT))
     if exports.are_cut and stop.ending is not None:
-        short = session.keys.experiment_id[:8]
-        emit(Said(f"{stop.ending.reason}: {_CUT}; to write them: overnight export {short}"))
+        emit(Said(f"{stop.ending.reason}: {_CUT}; to write them: {exports.by_hand}"))
     return _Worked(ending, files, exports.are_cut)
 
 
