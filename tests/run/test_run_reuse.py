@@ -168,6 +168,26 @@ main()
     assert answers(corrected, result.experiment_id) == in_full(corrected, make_study, server)
 
 
+def test_latest_typed_again_goes_on_with_what_it_began(corrected, server, monkeypatch):
+    """By then the latest is the very experiment that the same command has begun."""
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reuse, "_copy_chunk", dies)
+        with pytest.raises(KeyboardInterrupt):
+            corrected.run(reuse="latest")
+    result = corrected.run(reuse="latest")
+    assert (result.status, result.counts.copied, len(server.calls)) == (Status.COMPLETED, 16, 4)
+    assert corrected.run(reuse="latest").already_complete
+    assert corrected.value("SELECT count(*) FROM experiments") == 2
+    correct(corrected, n=1)  # the data are others now: what is latest is copied from
+    third = corrected.run(reuse="latest")
+    assert corrected.value("SELECT count(*) FROM experiments") == 3
+    assert third.counts.copied > 0
+
+
 @pytest.mark.parametrize("how", ["run", "resume"])
 def test_any_command_that_goes_on_finishes_the_copying(corrected, server, monkeypatch, how):
     def dies(*_):
