@@ -48,10 +48,17 @@ def choose_source(database: Database, config: Config, name: str) -> Experiment:
     return source
 
 
-def does(experiment: Experiment, config: Config, dataset: Dataset) -> bool:
-    """Whether an experiment is the work that a configuration over a dataset describes."""
-    same_data = experiment.dataset_id == dataset.dataset_id
-    return same_data and experiment.binding_sha256 == binding_digest(config.values)
+def copied_from(source: Experiment, name: str, config: Config, dataset: Dataset) -> str:
+    """The id of the experiment whose answers are to be copied.
+
+    `latest`, typed again, is the very experiment that the command began; that one's is meant.
+    """
+    is_begun = (
+        name == "latest"
+        and source.dataset_id == dataset.dataset_id
+        and source.binding_sha256 == binding_digest(config.values)
+    )
+    return (source.reuse_of if is_begun else None) or source.experiment_id
 
 
 def choose_experiment(

@@ -7,7 +7,7 @@ from overnight.app import connected, make_client
 from overnight.commands.choose import (
     choose_experiment,
     choose_source,
-    does,
+    copied_from,
     refuse_other_data,
 )
 from overnight.commands.data import find_data
@@ -59,9 +59,9 @@ def run(
                 say=handler,
                 before_loading=lambda: refuse_other_data(database, config),
             )
-            reuse_of = source and source.experiment_id
-            if source is not None and reuse == "latest" and does(source, config, data.dataset):
-                reuse_of = source.reuse_of or reuse_of  # typed again: it is what this had begun
+            reuse_of = None
+            if source is not None and reuse is not None:
+                reuse_of = copied_from(source, reuse, config, data.dataset)
             experiment, is_new = choose_experiment(
                 database, config, data.dataset, new=new, reuse_of=reuse_of, say=handler
             )
