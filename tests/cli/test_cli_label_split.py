@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -66,6 +67,17 @@ def test_a_drawn_sample_speaks_for_all_narratives_with_the_labels_of_the_test_pa
     assert found["test_labels_used"] is True
     assert found["overall"]["n_labelled"] == N
     assert found["overall"]["labelled_only"]["value"] == pytest.approx(0.2)
+
+
+def test_how_many_are_wrong_in_the_test_part_cannot_be_taken_from_a_share(
+    overnight, study_with_a_test_part
+):
+    """All wrong answers of the drawn, less those of the development part, would be those of it."""
+    draw(overnight, N // 2)
+    label(overnight, study_with_a_test_part)
+    assert "Fewer than 10 of the drawn were answered wrongly" in overnight("prevalence").out
+    assert not re.search(r"\d+ of the drawn", overnight("prevalence").out.replace("than 10 of", ""))
+    assert "n_wrong" not in overnight("prevalence", "--json").out
 
 
 def test_every_other_estimate_leaves_the_labels_of_the_test_part_out(

@@ -124,10 +124,9 @@ class Shares:
             said += [_account(one) for one in self.samples]
             said += _of_several([one for one in self.samples if one.problem is None])
         if self.n_wrong is not None and self.n_wrong < FEW_WRONG:
-            said.append(
-                f"Only {self.n_wrong:,} of the drawn were answered wrongly: with fewer than "
-                f"{FEW_WRONG} the intervals of PPI++ hold the truth in some 90 of 100 samples, and "
-                "with none there is no interval."
+            said.append(  # not how many: some of them may be of a test part
+                f"Fewer than {FEW_WRONG} of the drawn were answered wrongly: then the intervals of "
+                "PPI++ hold the truth in some 90 of 100 samples, and with none there is no interval."
             )
         return said
 
