@@ -125,8 +125,8 @@ class Shares:
             said += _of_several([one for one in self.samples if one.problem is None])
         if self.n_wrong is not None and self.n_wrong < FEW_WRONG:
             said.append(  # not how many: some of them may be of a test part
-                f"Fewer than {FEW_WRONG} of the drawn were answered wrongly: then the intervals of "
-                "PPI++ hold the truth in some 90 of 100 samples, and with none there is no interval."
+                f"Fewer than {FEW_WRONG} of the drawn were answered wrongly: then the intervals "
+                "of PPI++ hold the truth in some 90 of 100 samples, and with none there is none."
             )
         return said
 
