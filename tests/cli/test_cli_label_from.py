@@ -162,6 +162,8 @@ def test_looks_at_the_labels_follow_them(overnight, labelled, server):
     assert again.code == 0, again.err
     assert "NO LONGER A FIRST LOOK" in again.out
     assert f"({labelled.id[:8]})" in again.out
+    assert overnight("purge", labelled.id, "--yes").code == 0
+    assert f"({labelled.id[:8]})" in overnight("metrics", new, "--final").out
     labelled.configure(
         server.url,
         prompt={"version": "another"},
