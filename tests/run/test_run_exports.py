@@ -228,6 +228,29 @@ def test_old_files_stand_where_new_ones_were_not_written_to_their_end(study, ser
     assert file_of(study, "results.csv").read_bytes() == before
 
 
+def test_a_second_ctrl_c_stops_at_once_and_the_same_command_writes_the_files(
+    study, server, asked_at_row, monkeypatch
+):
+    """Nobody waits for the second; what is complete is said to be so by the next session."""
+
+    def twice():
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+
+    study.data(40).configure(server.url)
+    asked_at_row(twice)
+    with pytest.raises(KeyboardInterrupt):
+        study.run()
+    monkeypatch.undo()
+    assert study.value("SELECT status FROM experiments") == "cancelled"
+    folder = study.folder / "exports" / study.value("SELECT experiment_id FROM experiments")
+    assert [file.name for file in folder.iterdir()] == ["results.jsonl"]
+    n_calls = len(server.calls)
+    done = study.run()
+    assert (done.status, len(server.calls)) == (Status.COMPLETED, n_calls)
+    assert len((folder / "results.csv").read_text().splitlines()) == 41
+
+
 def test_no_repetition_is_begun_after_that(study, server, asked_at_row):
     stop = StopRequest()
     asked_at_row(lambda: stop.ask(Ending(Event.CANCEL, "stopped by a test")))
