@@ -193,11 +193,22 @@ def test_what_it_says_for_programs(overnight, labelled):
         "text_changed": [key],
         "labelled_again": 0,
         "gone": [],
+        "gone_but_for_zeros": 0,
         "samples": {"2": {"n": 20, "n_labelled": 19}},
         "samples_taken_over": {"1": 2},
         "samples_problem": None,
         "measured": [new],
     }
+
+
+def test_ids_that_lost_their_zeros_are_told(overnight, labelled):
+    """The label of another narrative is never meant: nothing is guessed."""
+    new = correct(overnight, labelled, lambda row: [str(int(row[0])), *row[1:]])
+    said = overnight("label", new, "--from", labelled.id)
+    assert said.code == 0, said.err
+    assert "20 labels of narratives which are not in the data here" in said.out
+    assert "20 of these are there with other zeros in front of their ids" in said.out
+    assert labels_in(labelled, new) == []
 
 
 def test_what_cannot_be_taken_over(overnight, study_without_labels):

@@ -28,7 +28,14 @@ from overnight.report.carried import Carried, Versions
 from overnight.store.database import Connection, Database
 from overnight.store.datasets import get_dataset, refuse_unless_loaded
 from overnight.store.experiments import find_experiment
-from overnight.store.labels import NewLabel, add_labels, first_labels_in
+from overnight.store.labels import (
+    Key,
+    NewLabel,
+    add_labels,
+    bare_number,
+    first_labels_in,
+    ids_with_zeros,
+)
 from overnight.store.samples import (
     Sample,
     copy_sample,
@@ -46,6 +53,7 @@ class TakenOver:
 
     `changed` and `gone` are the narratives, by id and type, whose labels were not: their text is
     another one, or they are not there; `n_again` of another text have been labelled again since.
+    `n_but_for_zeros` of those that are gone are there with other zeros in front of their ids.
     `samples`: the number of each sample there, and here.
     `problem`: why the others hold for that version alone; None where there are none.
     """
@@ -55,6 +63,7 @@ class TakenOver:
     changed: Sequence[str]
     n_again: int
     gone: Sequence[str]
+    n_but_for_zeros: int
     samples: Sequence[tuple[int, int]]
     problem: str | None
 
@@ -68,7 +77,7 @@ class _Sorted:
     replaced: list[InTheWay] = field(default_factory=list)
     invalid: list[InTheWay] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
+    gone: list[Key] = field(default_factory=list)
     same: int = 0
     again: int = 0
 
@@ -132,8 +141,16 @@ def label_from(
             samples=labelled_members(database, newer),
             measured=measure_anew(database, newer),
         )
+        n_but_for_zeros = _but_for_zeros(database, newer, found.gone)
     return TakenOver(
-        labelled, source, found.changed, found.again, found.gone, taken, carried.problem
+        labelled=labelled,
+        source=source,
+        changed=found.changed,
+        n_again=found.again,
+        gone=[", ".join(key) for key in found.gone],
+        n_but_for_zeros=n_but_for_zeros,
+        samples=taken,
+        problem=carried.problem,
     )
 
 
@@ -193,7 +210,7 @@ def _sorted(given: Sequence[Given], primary: AnswerField) -> _Sorted:
     for one in given:
         key = f"{one.incident_id}, {one.narrative_type}"
         if one.narrative_id is None:
-            found.gone.append(key)
+            found.gone.append((one.incident_id, one.narrative_type))
         elif one.is_same_text:
             _sort_in(found, one, key, primary)
         elif one.is_of_a_person:
@@ -222,6 +239,14 @@ def _sort_in(found: _Sorted, one: Given, key: str, primary: AnswerField) -> None
     found.new.append(
         NewLabel(one.narrative_id, label, one.on_record, one.note, by=one.by, at=one.at)
     )
+
+
+def _but_for_zeros(database: Database, newer: int, gone: Sequence[Key]) -> int:
+    """Spreadsheets take zeros away: how many of these narratives are there but for them."""
+    bare = [(bare_number(name), kind) for name, kind in gone if name.isdecimal()]
+    with database.read() as connection:
+        there = ids_with_zeros(connection, newer, {number for number, _ in bare})
+    return sum(key in there for key in bare)
 
 
 def _refuse_where_in_the_way(
