@@ -243,6 +243,8 @@ def test_a_second_ctrl_c_stops_at_once_and_the_same_command_writes_the_files(
     with pytest.raises(KeyboardInterrupt):
         study.run()
     monkeypatch.undo()
+    short = str(study.value("SELECT experiment_id FROM experiments"))[:8]
+    assert said(study)[-1].endswith(f"nothing is lost; to go on: overnight resume {short}")
     assert study.value("SELECT status FROM experiments") == "cancelled"
     folder = study.folder / "exports" / study.value("SELECT experiment_id FROM experiments")
     assert [file.name for file in folder.iterdir()] == ["results.jsonl"]

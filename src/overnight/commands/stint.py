@@ -90,6 +90,9 @@ def carry_out(
         raise
     except BaseException as error:  # whatever it is: the row must say it, the lock must go
         _end_badly(session, error, stop)
+        if isinstance(error, KeyboardInterrupt):
+            verb, short = session.kind.replace("start", "resume"), experiment.experiment_id[:8]
+            handler(Said(f"stopped at once; nothing is lost; to go on: overnight {verb} {short}"))
         if isinstance(error, DatabaseBusy):
             _raise_for_signal(stop, error)
         raise
