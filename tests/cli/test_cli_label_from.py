@@ -382,6 +382,13 @@ def test_of_several_versions_it_names_the_one_with_the_most_labels(overnight, la
     )
 
 
+def test_of_equals_it_names_the_newest_where_labels_may_have_been_corrected(overnight, labelled):
+    old, labelled.id = labelled.id, correct(overnight, labelled)
+    overnight("label", labelled.id, "--from", old)
+    correct(overnight, labelled)
+    assert f"earlier version of this data ({labelled.id[:8]}) can be taken over" in labelled.said
+
+
 def test_it_says_so_of_another_file_only_where_answers_are_copied(overnight, labelled, server):
     (labelled.folder / "narratives.csv").rename(labelled.folder / "corrected.csv")
     with (labelled.folder / "corrected.csv").open("a") as file:

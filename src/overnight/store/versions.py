@@ -115,6 +115,7 @@ _LABELLED = text(
     "  (SELECT e.dataset_id FROM experiments e WHERE e.experiment_id = :reused))"
     " AND EXISTS (SELECT 1 FROM human_labels h WHERE h.dataset_id = d.dataset_id)"
     " AND NOT EXISTS (SELECT 1 FROM human_labels h WHERE h.dataset_id = :id)"
+    " ORDER BY d.dataset_id DESC"
 )
 _N_UNCHANGED = text(
     "SELECT count(*) FROM"
@@ -129,8 +130,8 @@ def labelled_version(database: Database, experiment: Experiment) -> LabelledVers
     """Where people have labelled another version of an experiment's data, and nobody this one.
 
     Another version was loaded from the same path, or is that of the experiment whose answers are
-    copied. Of several, the one with the most labels of unchanged texts. What this costs depends
-    on the number of those labels alone.
+    copied. Of several, the one with the most labels of unchanged texts; of equals the newest, where
+    labels may have been corrected. What this costs depends on the number of those labels alone.
     """
     newer = experiment.dataset_id
     with database.read() as connection:
