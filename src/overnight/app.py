@@ -33,6 +33,7 @@ from overnight.plan import Plan
 from overnight.record import Recorder
 from overnight.session import Session
 from overnight.store.database import Database
+from overnight.store.reuse import failed_texts
 from overnight.store.sessions import asked_to_stop
 from overnight.words import size_text
 from overnight.work import Parts
@@ -102,15 +103,6 @@ def concurrency_of(config: Config, client: Client) -> Bounds:
     )
 
 
-def _is_of_errors(session: Session) -> bool:
-    """Whether many of what is asked are errors already, and will be errors again.
-
-    As in a retry, and where most answers were copied: what is left are the errors, beside what
-    has changed.
-    """
-    return session.kind == "retry" or session.counts.copied > session.counts.remaining
-
-
 def wire(session: Session, client: Client, concurrency: Bounds, emit: Handler) -> Parts:
     """The parts of a run, connected."""
     config, experiment = session.config, session.experiment
@@ -156,8 +148,10 @@ def wire(session: Session, client: Client, concurrency: Bounds, emit: Handler) -
         course=Course(
             values.run.max_attempts,
             max_outage=values.run.max_outage,
-            max_error_share=None if _is_of_errors(session) else values.run.max_error_share,
+            # of narratives that are errors already, many will be errors again
+            max_error_share=None if session.kind == "retry" else values.run.max_error_share,
         ),
+        failed_before=failed_texts(session.database, experiment),
         identity=ModelIdentity(
             experiment.served_model,
             session.fingerprint,

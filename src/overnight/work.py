@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -67,6 +67,7 @@ class Parts:
     asked_to_stop: Callable[[], str | None]  # who asks, from another process; not on the loop
     hide: Callable[[str], str]  # secrets, also where a server quotes them back
     drain_sec: float
+    failed_before: Container[str] = ()  # texts, where answers are copied: not told to `course`
     path: LimitPath | None = None
     toll: Toll = field(default_factory=Toll)
     ending: Ending = field(default=DONE)
@@ -219,7 +220,8 @@ def _act(parts: Parts, job: Job, outcome: Outcome, decision: Decision) -> None:
     if isinstance(decision, Accept):
         dispatcher.finished()
         parts.toll.n_given_up += _is_given_up(outcome)
-        parts.course.saw_end(outcome)
+        if job.narrative.text not in parts.failed_before:
+            parts.course.saw_end(outcome)
         if reason := parts.course.worthless():
             _stop(parts, Ending(Event.FAIL, reason))
         return

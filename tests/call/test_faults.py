@@ -5,7 +5,7 @@ import time
 from email.utils import formatdate
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from server_errors import ALL, REPLIES, TEXT, said
 
@@ -189,6 +189,7 @@ def everything(status: int, headers: dict[str, str], body: bytes, asked: Request
     return from_status(status, headers, text, asked, formed=True, hide=hide)
 
 
+@settings(deadline=None)
 @given(status=statuses, headers=some_headers, body=bodies)
 @example(status=200, headers={}, body=b"[" * 100_000)
 @example(status=500, headers={}, body=b'{"error":' * 50_000)
@@ -223,6 +224,7 @@ def spellings(text: str) -> list[str]:
     ]
 
 
+@settings(deadline=None)
 @given(
     text=words,
     data=st.data(),
@@ -246,6 +248,7 @@ def test_no_message_repeats_twenty_characters_of_a_narrative(text, data, status,
 keys = st.text(st.sampled_from("ABCDEFGHIJabcdefghij0123456789-_"), min_size=16, max_size=300)
 
 
+@settings(deadline=None)
 @given(
     key=keys,
     status=st.sampled_from([200, 400, 401, 403, 422, 500]),

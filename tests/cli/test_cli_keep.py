@@ -60,7 +60,7 @@ def test_backup_without_a_database_or_folder_is_wrong_usage(overnight, done, tmp
 def test_backup_while_a_run_goes_on_says_when_it_waits(done):
     study = done
     with scripted_server(delay=0.05) as server:
-        study.data(200).configure(server.url)
+        study.data(2000).configure(server.url)
         run = study.start("run", "study.yaml", "--new")
         wait_until(lambda: len(server.calls) >= 20)
         assert lock.acquire(study.database, lock.BACKING_UP)

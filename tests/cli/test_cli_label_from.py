@@ -22,6 +22,8 @@ from sheets import rows_of
 
 from overnight.commands import label_from
 from overnight.commands.doctor import doctor
+from overnight.domain.split import is_drawn
+from overnight.store import removal
 
 # --- labels --------------------------------------------------------------------------------------
 
@@ -80,6 +82,27 @@ def test_the_same_again_changes_nothing_and_says_so(overnight, labelled):
     ) == before
 
 
+def test_what_was_corrected_here_since_stays_and_new_labels_of_there_come(overnight, labelled):
+    """A label that was taken over before is not in the way of the one that replaced it here."""
+    old, new = labelled.id, correct(overnight, labelled)
+    assert overnight("label", new, "--from", old).code == 0
+    number = labelled.members[0]
+    word = "no" if truth((3, 10, 25, 31))(number) == "yes" else "yes"
+    labelled.id = new
+    read(overnight, labelled, "corrected", by_hand((number, word)), "--replace")
+    labelled.id = old
+    more = by_hand((labelled.others[0], "no"))
+    read(overnight, labelled, "more", more, by="Reader Three")
+    said = overnight("label", new, "--from", old)
+    assert said.code == 0, said.err
+    assert f"1 labels of {old[:8]}, by Reader Three, taken over" in said.out
+    assert "20 labels on record already." in said.out
+    stored = {row[0]: row[1] for row in labels_in(labelled, new)}
+    assert stored[f"{number:06d}"] == {"yes": "1", "no": "0"}[word]
+    assert overnight("label", new, "--from", old, "--replace").code == 0
+    assert len(labels_in(labelled, new)) == 22
+
+
 def test_another_label_here_is_refused_and_with_replace_stays_in_the_history(overnight, labelled):
     """One of the new file, one that a person gave here."""
     in_file, by_person = labelled.members[:2]
@@ -126,6 +149,32 @@ def test_a_label_that_the_new_file_has_too_keeps_who_gave_it(overnight, labelled
     assert found(overnight, new) == before
 
 
+def test_looks_at_the_labels_follow_them(overnight, labelled, server):
+    """Correcting the data does not make a test part untouched that somebody has seen."""
+    labelled.configure(server.url, data={"split": {"test": 0.4}})
+    assert overnight("run", "study.yaml").code == 0
+    first = overnight("metrics", labelled.id, "--final")
+    assert "The first look at the test part" in first.out
+    number = next(i for i in labelled.members if is_drawn(f"{i:06d}", 0, 0.4))
+    new = correct(overnight, labelled, with_text(number))  # so its label is another one, or none
+    assert overnight("label", new, "--from", labelled.id).code == 0
+    again = overnight("metrics", new, "--final")
+    assert again.code == 0, again.err
+    assert "NO LONGER A FIRST LOOK" in again.out
+    assert f"({labelled.id[:8]})" in again.out
+    assert overnight("purge", labelled.id, "--yes").code == 0
+    assert f"({labelled.id[:8]})" in overnight("metrics", new, "--final").out
+    labelled.configure(
+        server.url,
+        prompt={"version": "another"},
+        model={"temperature": 0.7},
+        data={"split": {"test": 0.4}},
+    )
+    assert overnight("run", "study.yaml", "--new").code == 0
+    look = json.loads(overnight("metrics", "--json").out)["look"]
+    assert (look["ordinal"], look["labels_changed"]) == (2, True)
+
+
 def test_what_it_says_for_programs(overnight, labelled):
     new = correct(overnight, labelled, with_text(labelled.members[0]))
     said = json.loads(overnight("label", new, "--from", labelled.id, "--json").out)
@@ -144,11 +193,22 @@ def test_what_it_says_for_programs(overnight, labelled):
         "text_changed": [key],
         "labelled_again": 0,
         "gone": [],
+        "gone_but_for_zeros": 0,
         "samples": {"2": {"n": 20, "n_labelled": 19}},
         "samples_taken_over": {"1": 2},
         "samples_problem": None,
         "measured": [new],
     }
+
+
+def test_ids_that_lost_their_zeros_are_told(overnight, labelled):
+    """The label of another narrative is never meant: nothing is guessed."""
+    new = correct(overnight, labelled, lambda row: [str(int(row[0])), *row[1:]])
+    said = overnight("label", new, "--from", labelled.id)
+    assert said.code == 0, said.err
+    assert "20 labels of narratives which are not in the data here" in said.out
+    assert "20 of these are there with other zeros in front of their ids" in said.out
+    assert labels_in(labelled, new) == []
 
 
 def test_what_cannot_be_taken_over(overnight, study_without_labels):
@@ -182,6 +242,18 @@ def test_a_label_that_the_answer_does_not_know_is_named(overnight, study_without
     said = overnight("label", "latest", "--from", study.id, "--skip-invalid")
     assert said.code == 0, said.err
     assert "1 labels passed over" in said.out
+    assert "sample" not in said.out  # none was drawn there
+
+
+def test_a_purge_says_that_labels_go_before_it_asks(overnight, labelled):
+    """They are the dearest thing in the database, and nobody can ask for them again."""
+    new = correct(overnight, labelled)
+    said = overnight("purge", labelled.id)
+    assert said.code == 2  # nobody can be asked here
+    assert "So do the labels that people gave 20 of them." in said.out
+    assert f"overnight label OTHER --from {labelled.id[:8]}" in said.out
+    assert "labels that people gave" not in overnight("purge", new).out  # nobody labelled it
+    assert len(labels_in(labelled, labelled.id)) == 20
 
 
 # --- what may happen meanwhile -------------------------------------------------------------------
@@ -210,6 +282,25 @@ def test_a_sample_drawn_at_the_same_time_is_not_passed_over(overnight, labelled,
     said = overnight("label", new, "--from", labelled.id)
     assert (said.code, "type the same again" in said.err) == (3, True)
     assert labels_in(labelled, new) == []
+
+
+def test_labels_of_an_experiment_that_is_half_deleted_are_not_taken_over(
+    overnight, labelled, monkeypatch
+):
+    new = correct(overnight, labelled)
+
+    def broken(*_words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(removal, "empty_dataset", broken)
+    assert overnight("purge", labelled.id, "--yes").code == 130
+    monkeypatch.undo()
+    monkeypatch.chdir(labelled.folder)
+    said = overnight("label", new, "--from", labelled.id)
+    assert said.code == 3
+    assert f"overnight purge {labelled.id[:8]}" in said.err
+    assert labels_in(labelled, new) == []
+    assert overnight("purge", labelled.id, "--yes").code == 0
 
 
 def killed(study, module, function, *words, after=False):
@@ -289,6 +380,13 @@ def test_of_several_versions_it_names_the_one_with_the_most_labels(overnight, la
     assert (
         f"20 labels that people gave the earlier version of this data ({labelled.id[:8]})" in said
     )
+
+
+def test_of_equals_it_names_the_newest_where_labels_may_have_been_corrected(overnight, labelled):
+    old, labelled.id = labelled.id, correct(overnight, labelled)
+    overnight("label", labelled.id, "--from", old)
+    correct(overnight, labelled)
+    assert f"earlier version of this data ({labelled.id[:8]}) can be taken over" in labelled.said
 
 
 def test_it_says_so_of_another_file_only_where_answers_are_copied(overnight, labelled, server):

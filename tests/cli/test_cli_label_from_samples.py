@@ -11,10 +11,13 @@ from corrected import (
     found,
     newest,
     read,
+    rewrite,
     truth,
     with_text,
 )
 from sheets import fill, rows_of, save
+
+from overnight.testing import Scripted, keyword_script
 
 
 @pytest.fixture
@@ -191,6 +194,40 @@ def test_what_was_known_before_the_draw_must_be_known_here(overnight, study_with
     assert "Nothing new" in said.out
     assert "is taken over as sample 2" in said.out
     assert found(overnight, study.id) == before
+
+
+def test_a_draw_among_other_labels_is_no_draw_where_they_are_read_otherwise(
+    overnight, study_without_labels, server
+):
+    """`maybe` in the file is a label of an enum, so that nobody drew it; for yes or no it is none.
+
+    Counted as one that could have been drawn, it would be spoken for by members that do not.
+    """
+    study = study_without_labels
+    rewrite(study, lambda row: [*row[:3], "maybe"] if int(row[0]) % 3 == 0 else [*row[:3], ""])
+    fields = {"event": {"type": "enum", "values": ["1", "0", "maybe"]}}
+    study.configure(server.url, output={"primary": "event", "fields": fields})
+    server.script = lambda _call: Scripted('{"event": "1"}')
+    assert overnight("run", "study.yaml", "--new").code == 0
+    old = newest(study)
+    assert overnight("sample", old, "--n", 10, "--out", "one.csv").code == 0
+    assert (
+        overnight(
+            "label",
+            old,
+            save(study.folder / "done.csv", fill(study.folder, lambda _: "1", source="one.csv")),
+        ).code
+        == 0
+    )
+    server.script = keyword_script
+    study.configure(server.url)
+    rewrite(study)
+    assert overnight("run", "study.yaml", "--new").code == 0
+    said = overnight("label", "latest", "--from", old)
+    assert said.code == 0, said.err
+    assert "10 labels of" in said.out
+    assert "the answer here is another one (detected, boolean)" in said.out
+    assert found(overnight, "latest")["labels"] == "unknown"
 
 
 def test_labels_given_here_before_count_for_the_draw_as_they_did_there(overnight, labelled):

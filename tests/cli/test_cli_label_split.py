@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -66,6 +67,17 @@ def test_a_drawn_sample_speaks_for_all_narratives_with_the_labels_of_the_test_pa
     assert found["test_labels_used"] is True
     assert found["overall"]["n_labelled"] == N
     assert found["overall"]["labelled_only"]["value"] == pytest.approx(0.2)
+
+
+def test_how_many_are_wrong_in_the_test_part_cannot_be_taken_from_a_share(
+    overnight, study_with_a_test_part
+):
+    """All wrong answers of the drawn, less those of the development part, would be those of it."""
+    draw(overnight, N // 2)
+    label(overnight, study_with_a_test_part)
+    assert "Fewer than 10 of the drawn were answered wrongly" in overnight("prevalence").out
+    assert not re.search(r"\d+ of the drawn", overnight("prevalence").out.replace("than 10 of", ""))
+    assert "n_wrong" not in overnight("prevalence", "--json").out
 
 
 def test_every_other_estimate_leaves_the_labels_of_the_test_part_out(
@@ -276,6 +288,30 @@ def test_a_report_says_when_random_samples_make_the_labelled_a_sample_of_all(
     told = supported(study_with_sites)
     assert "Sample 2: 20 of 80 narratives" in told
     assert "So the labelled are a random sample of all" in told
+
+
+@pytest.mark.parametrize(
+    ("final", "whom"), [(False, "all narratives but those set apart"), (True, "the narratives set")]
+)
+def test_a_random_sample_is_one_of_the_part_that_figures_are_of(
+    overnight, study_with_sites, server, final, whom
+):
+    data = {"keep": ["SiteID"], "split": {"test": 0.5}}
+    study_with_sites.configure(server.url, data=data)
+    assert overnight("run", "study.yaml").code == 0
+    draw(overnight, 40)
+    label(overnight, study_with_sites)
+    told = " ".join(what_it_supports(facts_of(db=study_with_sites.database, final=final)))
+    assert f"So the labelled are a random sample of {whom}" in told
+
+
+def test_programs_are_told_the_part_also_where_nothing_in_it_is_labelled(
+    overnight, study_with_sites, server
+):
+    data = {"keep": ["SiteID"], "split": {"test": 0.5}}
+    study_with_sites.configure(server.url, data=data)
+    assert overnight("run", "study.yaml").code == 0
+    assert as_json(overnight("methods", "--json"))["part"] == "develop"
 
 
 def test_a_report_says_that_figures_of_unequal_probabilities_are_of_the_labelled(

@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overnight.commands.list import list_
@@ -52,6 +52,7 @@ def test_a_slow_model_is_measured_over_as_long_as_it_takes():
     assert meter.rate == pytest.approx(0.01)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 50)), max_size=300))
 def test_the_meter_keeps_a_bounded_number_of_samples_and_no_rate_is_negative(steps):
     meter = Meter(0, 0.0)
@@ -138,6 +139,7 @@ def test_a_share_is_rounded_down_so_that_all_means_all(part, whole, text):
     assert percent(part, whole) == text
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**9), st.data())
 def test_only_all_is_a_hundred_percent(whole, data):
     part = data.draw(st.integers(0, whole))

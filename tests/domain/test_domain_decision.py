@@ -1,7 +1,7 @@
 """What follows from how a call ended."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overnight.domain.answer import Answer
@@ -266,6 +266,7 @@ class Ideal:
         return Postpone if outcome is BROKE else RetryIn
 
 
+@settings(deadline=None)
 @given(events=events, max_attempts=st.integers(1, 7))
 def test_in_any_course_of_events_nothing_is_burned_and_nothing_is_asked_without_end(
     events, max_attempts

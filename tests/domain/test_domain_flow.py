@@ -1,7 +1,7 @@
 """How many calls may be under way: all, some, one as a probe, none."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overnight.domain.answer import Answer
@@ -195,6 +195,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps=steps, wanted=st.integers(1, 64), n_left=st.integers(1, 20), auto=st.booleans())
 def test_whatever_happens_calls_go_on_in_finite_time_and_never_more_than_wanted(
     steps, wanted, n_left, auto

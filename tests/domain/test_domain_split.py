@@ -1,6 +1,6 @@
 """The side of a case depends on nothing but its id, the seed and the share."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overnight.domain.split import is_drawn
@@ -10,6 +10,7 @@ seeds = st.integers(0, 2**31)
 shares = st.floats(0.01, 0.99)
 
 
+@settings(deadline=None)
 @given(id_=ids, seed=seeds, a=shares, b=shares)
 def test_a_larger_share_contains_a_smaller_one(id_, seed, a, b):
     if is_drawn(id_, seed, min(a, b)):

@@ -41,7 +41,7 @@ def test_draws_are_binomial(n, p):
 
 
 @given(counts=st.lists(st.integers(0, 300), min_size=1, max_size=9), seed=st.integers(0, 9))
-@settings(database=None)
+@settings(database=None, deadline=None)
 def test_a_replicate_has_as_many_cases_as_the_study_and_no_profile_that_was_not_there(counts, seed):
     drawn = multinomial(random.Random(seed), counts)
     assert sum(drawn) == sum(counts)
@@ -128,6 +128,6 @@ def test_35000_narratives_take_well_under_some_seconds():
     cases = Counter(
         tuple(sorted(rng.choices(range(4), (20, 70, 6, 4), k=2))) for _ in range(17_500)
     )
-    start = time.perf_counter()
+    start = time.process_time()  # others on the machine do not count
     bootstrap(cases, figures, 4)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

@@ -69,6 +69,17 @@ def test_when_those_who_were_drawn_got_their_labels_does_not_matter():
     assert carried(versions(sample(1)), {}, now) == [(1, 0)]
 
 
+@pytest.mark.parametrize(("later", "helps"), [({}, True), ({"row12": 3}, False)])
+def test_to_label_again_is_advised_only_where_it_helps(later, helps):
+    """Row 11 was known; once row 12, which was not, has its label here, 11 can only come later."""
+    found = versions(sample(1, last=6))
+    before = people(row10=5, row11=6, row12=9)
+    done = found.carried(before, people(row10=1, **later))
+    assert ("label them, and type the same again" in (done.problem or "")) is helps
+    after = found.carried(before, people(row10=1, row11=4, **later))
+    assert bool(after.samples) is helps
+
+
 def test_where_an_earlier_sample_fails_no_later_one_holds():
     """It had left the members of that one out."""
     both = versions(sample(1, covered=60), sample(2, covered=30), differing=[gone(50)])

@@ -24,7 +24,7 @@ keys = st.sets(st.text("ab\U0001f409z", min_size=1, max_size=3), max_size=8)
 
 
 @given(first=keys, second=keys)
-@settings(database=None)
+@settings(database=None, deadline=None)
 def test_merging_matches_every_key_once_and_keeps_the_order(first, second):
     a, b = ([judgement(key, "1") for key in sorted(ids)] for ids in (first, second))
     pairs = list(merged(a, b))

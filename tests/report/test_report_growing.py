@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overnight.domain.allowance import SHARE, Allowance
@@ -136,6 +136,7 @@ def test_a_rewrite_that_is_stopped_leaves_the_old_file(file, source):
     assert numbers(file) == [row.row_num for row in source.rows]
 
 
+@settings(deadline=None)
 @given(
     before=st.floats(0, 1e6),
     steps=st.lists(st.tuples(st.floats(0, 600), st.floats(0, 60)), max_size=50),

@@ -6,7 +6,8 @@ import pytest
 from test_report_comparison import judgement
 
 from overnight.domain.answer import DEFAULT_ANSWER, AnswerField
-from overnight.report.shares import ASSUMES, TITLES, caution, shares, shares_json, shares_table
+from overnight.report.shares import ASSUMES, TITLES, caution, shares, shares_json
+from overnight.report.shares_table import shares_table
 from overnight.report.tally import tally
 
 ROWS = [

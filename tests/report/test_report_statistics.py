@@ -295,7 +295,7 @@ def test_a_case_is_decided_once_the_missing_votes_cannot_turn_it(votes, any_, al
 
 
 @given(votes=st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=6))
-@settings(database=None)
+@settings(database=None, deadline=None)
 def test_a_decided_case_stays_decided_however_the_missing_votes_fall(votes):
     for rule in RULES:
         decided = decide(rule, votes)

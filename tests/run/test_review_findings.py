@@ -200,7 +200,7 @@ def test_finding_13_no_other_status_can_be_stored(study, server):
 
 
 def test_finding_3_five_starts_at_once_make_one_experiment(study):
-    with scripted_server(delay=0.3) as server:
+    with scripted_server(delay=0.5) as server:  # the last to come must find it at work
         study.data(60).configure(server.url)
         processes = [study.start("run", "study.yaml") for _ in range(5)]
         ended = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]

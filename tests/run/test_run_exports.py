@@ -206,10 +206,12 @@ def test_the_end_of_a_run_is_not_held_up_by_its_files(study, server, asked_at_ro
     folder = study.folder / "exports" / done.experiment_id
     assert [file.name for file in folder.iterdir() if file.name != "results.jsonl"] == []
     [told] = [line for line in said(study) if "stopped by a test" in line]
-    assert told.endswith(f"to write them: overnight export {done.experiment_id[:8]}")
+    short = done.experiment_id[:8]
+    assert told.endswith(f"to write them: overnight export {short} --format csv,json,jsonl")
     monkeypatch.undo()
-    export(db=study.database)
+    export(db=study.database, formats=told.split()[-1].split(","))
     assert len((folder / "results.csv").read_text().splitlines()) == 41
+    assert len((folder / "results.jsonl").read_text().splitlines()) == 40
 
 
 def test_old_files_stand_where_new_ones_were_not_written_to_their_end(study, server, asked_at_row):
@@ -227,6 +229,31 @@ def test_old_files_stand_where_new_ones_were_not_written_to_their_end(study, ser
     )
     assert (done.status, done.counts.completed, done.files_cut) == (Status.COMPLETED, 40, True)
     assert file_of(study, "results.csv").read_bytes() == before
+
+
+def test_a_second_ctrl_c_stops_at_once_and_the_same_command_writes_the_files(
+    study, server, asked_at_row, monkeypatch
+):
+    """Nobody waits for the second; what is complete is said to be so by the next session."""
+
+    def twice():
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+
+    study.data(40).configure(server.url)
+    asked_at_row(twice)
+    with pytest.raises(KeyboardInterrupt):
+        study.run()
+    monkeypatch.undo()
+    short = str(study.value("SELECT experiment_id FROM experiments"))[:8]
+    assert said(study)[-1].endswith(f"nothing is lost; to go on: overnight resume {short}")
+    assert study.value("SELECT status FROM experiments") == "cancelled"
+    folder = study.folder / "exports" / study.value("SELECT experiment_id FROM experiments")
+    assert [file.name for file in folder.iterdir()] == ["results.jsonl"]
+    n_calls = len(server.calls)
+    done = study.run()
+    assert (done.status, len(server.calls)) == (Status.COMPLETED, n_calls)
+    assert len((folder / "results.csv").read_text().splitlines()) == 41
 
 
 def test_no_repetition_is_begun_after_that(study, server, asked_at_row):

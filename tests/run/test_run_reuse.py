@@ -19,6 +19,7 @@ from overnight.commands.status import status
 from overnight.domain.experiment import Status
 from overnight.errors import DataChanged, RefusedError, UnknownExperiment
 from overnight.store import reuse
+from overnight.store.datasets import text_digest
 from overnight.testing import Scripted, keyword_script
 from overnight.views import view_json
 
@@ -165,6 +166,26 @@ main()
     assert (result.status, result.counts.copied, len(server.calls)) == (Status.COMPLETED, 16, 4)
     assert doctor(db=corrected.database).is_fine
     assert answers(corrected, result.experiment_id) == in_full(corrected, make_study, server)
+
+
+def test_latest_typed_again_goes_on_with_what_it_began(corrected, server, monkeypatch):
+    """By then the latest is the very experiment that the same command has begun."""
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reuse, "_copy_chunk", dies)
+        with pytest.raises(KeyboardInterrupt):
+            corrected.run(reuse="latest")
+    result = corrected.run(reuse="latest")
+    assert (result.status, result.counts.copied, len(server.calls)) == (Status.COMPLETED, 16, 4)
+    assert corrected.run(reuse="latest").already_complete
+    assert corrected.value("SELECT count(*) FROM experiments") == 2
+    correct(corrected, n=1)  # the data are others now: what is latest is copied from
+    third = corrected.run(reuse="latest")
+    assert corrected.value("SELECT count(*) FROM experiments") == 3
+    assert third.counts.copied > 0
 
 
 @pytest.mark.parametrize("how", ["run", "resume"])
@@ -343,3 +364,24 @@ def test_errors_of_the_other_experiment_that_are_errors_again_do_not_stop_the_ru
     result = study.run(reuse=first.experiment_id)
     assert (result.status, result.counts.copied) == (Status.COMPLETED, 72)
     assert result.counts.errors == 25
+
+
+def test_what_is_new_beside_copied_answers_is_not_paid_for_as_rubbish(study, server):
+    """Most answers are copied, and the model gives nothing readable to the others."""
+    study.data(100).configure(server.url)
+    first = study.run().experiment_id
+    correct(study, n=45)
+    server.script = lambda _call: Scripted("nothing readable")
+    server.calls.clear()
+    result = study.run(reuse=first)
+    assert (result.status, result.counts.copied) == (Status.FAILED, 54)
+    assert "gave no readable answer" in result.reason
+    assert result.counts.errors < 30
+
+
+def test_texts_that_failed_are_known_by_their_digests():
+    texts = [f"Case {i} is invented." for i in range(50)]
+    found = reuse.FailedTexts(map(text_digest, texts[::2]))
+    assert [text in found for text in texts] == [i % 2 == 0 for i in range(50)]
+    assert "" not in found
+    assert "Case 1 is invented." not in reuse.FailedTexts(())

@@ -30,7 +30,7 @@ def untouched_answers(make_study, n):
 
 def test_killed_at_any_moment_the_same_command_goes_on_to_the_same_answers(study, make_study):
     reference = untouched_answers(make_study, 120)
-    with scripted_server(delay=0.02) as server:
+    with scripted_server(delay=0.1) as server:
         study.data(120).configure(server.url, run={"concurrency": 8})
         safe: dict[tuple, tuple] = {}
         for goal in (1, 30, 60, 90):
@@ -124,11 +124,11 @@ def test_a_closed_terminal_does_not_stop_a_run(study):
 
 def test_a_second_process_is_refused_and_told_who_works(study):
     with scripted_server(delay=0.2) as server:
-        study.data(100).configure(server.url)
+        study.data(1000).configure(server.url)
         first = study.start("run", "study.yaml")
         wait_until(lambda: len(server.calls) >= 3)
         second = study.start("run", "study.yaml")
-        _, said = second.communicate(timeout=10)
+        _, said = second.communicate(timeout=30)
         n_experiments = study.value("SELECT count(*) FROM experiments")
         first.send_signal(signal.SIGKILL)
         first.communicate()
@@ -194,13 +194,13 @@ def test_the_next_session_says_how_many_calls_may_have_been_paid_for(study):
 
 def test_a_limit_is_not_raised_while_another_process_works(study):
     with scripted_server(delay=0.2) as server:
-        study.data(60).configure(server.url, run={"max_narratives": 50})
+        study.data(600).configure(server.url, run={"max_narratives": 500})
         first = study.start("run", "study.yaml")
         wait_until(lambda: len(server.calls) >= 3)
-        second = study.start("resume", "latest", "--max-narratives", 60)
-        second.communicate(timeout=10)
+        second = study.start("resume", "latest", "--max-narratives", 600)
+        second.communicate(timeout=30)
         assert second.returncode == 3
-        assert study.value("SELECT n_narratives_total FROM experiments") == 50
+        assert study.value("SELECT n_narratives_total FROM experiments") == 500
         first.send_signal(signal.SIGINT)
         first.communicate(timeout=30)
 

@@ -184,7 +184,7 @@ def test_a_cloud_folder_is_refused_as_well(tmp_path, monkeypatch):
 
 def test_looking_costs_next_to_nothing(tmp_path):
     untrusted_place(tmp_path / "x.db")
-    started = time.perf_counter()
+    started = time.process_time()  # others on the machine do not count
     for _ in range(20):
         untrusted_place(tmp_path / "x.db")
-    assert (time.perf_counter() - started) / 20 < 0.01, "0.1 ms where it was measured"
+    assert (time.process_time() - started) / 20 < 0.01, "0.1 ms where it was measured"

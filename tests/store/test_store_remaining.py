@@ -25,7 +25,7 @@ def world(tmp_path_factory):
     database.close()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     done=st.one_of(
         st.sets(st.integers(1, N)),

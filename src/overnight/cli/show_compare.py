@@ -23,10 +23,9 @@ from overnight.report.shares import (
     TITLES,
     caution,
     groups_json,
-    groups_table,
     shares_json,
-    shares_table,
 )
+from overnight.report.shares_table import groups_table, shares_table
 from overnight.report.table import confusion_rows, count_rows
 
 _LONGEST_VALUE = 60

@@ -86,6 +86,7 @@ def show_taken_over(done: TakenOver, *, as_json: bool) -> None:
                 "text_changed": list(done.changed),
                 "labelled_again": done.n_again,
                 "gone": list(done.gone),
+                "gone_but_for_zeros": done.n_but_for_zeros,
                 "samples_taken_over": {str(there): here for there, here in done.samples},
                 "samples_problem": done.problem,
             }
@@ -103,6 +104,14 @@ def show_taken_over(done: TakenOver, *, as_json: bool) -> None:
         out.print(f"{done.n_again:,} narratives with another text here are labelled again already.")
     _show_not_taken(done.changed, "whose text is another one here; they are to be labelled again")
     _show_not_taken(done.gone, "which are not in the data here")
+    if done.n_but_for_zeros:
+        out.print(
+            f"{done.n_but_for_zeros:,} of these are there with other zeros in front of their ids: "
+            "a spreadsheet may have taken them away. Export the data with ids as text, and run it "
+            "again.",
+            style="yellow",
+            soft_wrap=True,
+        )
     _show_passed_over(labelled, "labels")
     short = labelled.experiment.experiment_id[:8]
     for there, here in done.samples:

@@ -93,6 +93,14 @@ def ask_purge(asked: Purge, *, yes: bool) -> bool:
         out.print("Its narratives stay: another experiment uses them.")
     else:
         out.print(f"Its narratives go too (loaded from {asked.data_source}; the file stays).")
+    if asked.n_labelled:
+        out.print(
+            f"So do the labels that people gave {asked.n_labelled:,} of them. To keep these for "
+            "another version of the data, first: overnight label OTHER --from "
+            f"{view.experiment_id[:8]}",
+            style="yellow",
+            soft_wrap=True,
+        )
     _show_heirs(asked)
     _show_backups(asked)
     return yes or _ask("Delete all this for good?")

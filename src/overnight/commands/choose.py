@@ -48,19 +48,32 @@ def choose_source(database: Database, config: Config, name: str) -> Experiment:
     return source
 
 
+def copied_from(source: Experiment, name: str, config: Config, dataset: Dataset) -> str:
+    """The id of the experiment whose answers are to be copied.
+
+    `latest`, typed again, is the very experiment that the command began; that one's is meant.
+    """
+    is_begun = (
+        name == "latest"
+        and source.dataset_id == dataset.dataset_id
+        and source.binding_sha256 == binding_digest(config.values)
+    )
+    return (source.reuse_of if is_begun else None) or source.experiment_id
+
+
 def choose_experiment(
     database: Database,
     config: Config,
     dataset: Dataset,
     *,
     new: bool,
-    reuse_of: Experiment | None = None,
+    reuse_of: str | None = None,
     say: Handler,
 ) -> tuple[Experiment, bool]:
     """The experiment to work on, and whether it was made just now.
 
-    With `reuse_of`, the one that was begun to copy the answers of that, or a new one. Raises
-    RefusedError where a new one would silently replace an unfinished one.
+    With `reuse_of`, the id of an experiment, the one that was begun to copy its answers, or a new
+    one. Raises RefusedError where a new one would silently replace an unfinished one.
     """
     if not new:
         with database.read() as connection:  # a stopped owner may be holding the right to write
@@ -79,7 +92,7 @@ def choose_experiment(
         )
         columns = {
             **columns_of(config, dataset, binding),
-            "reuse_of": reuse_of and reuse_of.experiment_id,
+            "reuse_of": reuse_of,
         }
         log_dir = folder_of(database, "logs/experiments", columns["experiment_id"])
         key = create_experiment(connection, {**columns, "log_dir": str(log_dir)})
@@ -89,12 +102,12 @@ def choose_experiment(
 
 
 def _existing(
-    connection: Connection, config: Config, dataset: Dataset, reuse_of: Experiment | None
+    connection: Connection, config: Config, dataset: Dataset, reuse_of: str | None
 ) -> Experiment | None:
     """The experiment that does this work already, if there is one."""
     same = same_work(connection, dataset.dataset_id, binding_digest(config.values))
     if reuse_of is not None:
-        same = [one for one in same if one.reuse_of == reuse_of.experiment_id]
+        same = [one for one in same if one.reuse_of == reuse_of]
     if same:
         unfinished = [e for e in same if e.status is not Status.COMPLETED]
         return (unfinished or same)[0]

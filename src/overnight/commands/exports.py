@@ -79,6 +79,13 @@ class Exports:
             files += self._trying(self._complete_growing)
         return tuple(files)
 
+    @property
+    def by_hand(self) -> str:
+        """What to type for the files that this session keeps, where it could not write them."""
+        formats = ("csv", "json") * self._tables + ("jsonl",) * self._grows
+        short = self._session.keys.experiment_id[:8]
+        return f"overnight export {short} --format {','.join(formats)}"
+
     # --- in the thread -------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -143,8 +150,7 @@ class Exports:
             return ()
         except (OSError, OvernightError) as error:
             if not self._complained:
-                short = self._session.keys.experiment_id[:8]
-                message = f"no files were exported ({error}); later: overnight export {short}"
+                message = f"no files were exported ({error}); later: {self.by_hand}"
                 self._emit(Said(message, warning=True))
             self._complained = True
             return ()

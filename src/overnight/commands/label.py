@@ -74,7 +74,7 @@ def label(
         primary = primary_to_label(experiment)
         filled = [row for row in rows if row.label is not None]
         with database.write() as connection:
-            refuse_unless_loaded(connection, experiment.dataset_id)
+            refuse_unless_loaded(connection, experiment.dataset_id, experiment.experiment_id)
             known = _known(connection, experiment.dataset_id, filled)
             invalid: list[InTheWay] = []
             wanted = _checked(filled, known, primary, invalid)

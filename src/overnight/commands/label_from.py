@@ -16,6 +16,7 @@ from overnight.commands.labelled import (
     quoted,
     told,
 )
+from overnight.config import declared_answer
 from overnight.connect import connected
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
@@ -27,7 +28,14 @@ from overnight.report.carried import Carried, Versions
 from overnight.store.database import Connection, Database
 from overnight.store.datasets import get_dataset, refuse_unless_loaded
 from overnight.store.experiments import find_experiment
-from overnight.store.labels import NewLabel, add_labels, first_labels_in
+from overnight.store.labels import (
+    Key,
+    NewLabel,
+    add_labels,
+    bare_number,
+    first_labels_in,
+    ids_with_zeros,
+)
 from overnight.store.samples import (
     Sample,
     copy_sample,
@@ -45,6 +53,7 @@ class TakenOver:
 
     `changed` and `gone` are the narratives, by id and type, whose labels were not: their text is
     another one, or they are not there; `n_again` of another text have been labelled again since.
+    `n_but_for_zeros` of those that are gone are there with other zeros in front of their ids.
     `samples`: the number of each sample there, and here.
     `problem`: why the others hold for that version alone; None where there are none.
     """
@@ -54,6 +63,7 @@ class TakenOver:
     changed: Sequence[str]
     n_again: int
     gone: Sequence[str]
+    n_but_for_zeros: int
     samples: Sequence[tuple[int, int]]
     problem: str | None
 
@@ -67,7 +77,7 @@ class _Sorted:
     replaced: list[InTheWay] = field(default_factory=list)
     invalid: list[InTheWay] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
+    gone: list[Key] = field(default_factory=list)
     same: int = 0
     again: int = 0
 
@@ -77,6 +87,7 @@ class _Samples:
     """The samples of both versions as they were compared; `problem`: none can be taken over."""
 
     versions: Versions
+    checksum: str  # of the older version
     n_there: int  # of the older ones, here already
     newest: tuple[int, int]
     problem: str | None
@@ -102,19 +113,17 @@ def label_from(
         primary = primary_to_label(experiment)
         samples = _compared(database, source, experiment, primary)
         with database.write() as connection:
-            refuse_unless_loaded(connection, older)
-            refuse_unless_loaded(connection, newer)
+            refuse_unless_loaded(connection, older, source.experiment_id)
+            refuse_unless_loaded(connection, newer, experiment.experiment_id)
             _refuse_unless_as_compared(connection, samples, older, newer)
             given = given_labels(connection, older, newer)
-            if not given and not samples.versions.samples:
-                raise RefusedError(
-                    f"nobody has labelled the data of {source.experiment_id[:8]}, and no sample of "
-                    "it was drawn: there is nothing to take over"
-                )
+            _refuse_where_nothing_is(given, samples, source)
             found = _sorted(given, primary)
             _refuse_where_in_the_way(found, source, replace=replace, skip_invalid=skip_invalid)
             from_ = f"labels of {source.experiment_id[:8]}"
-            add_labels(connection, newer, found.new, source_file=from_)
+            add_labels(
+                connection, newer, found.new, source_file=from_, source_checksum=samples.checksum
+            )
             carried = _carried(connection, samples, older, newer)
             taken = [
                 (sample.sample_id, copy_sample(connection, sample, newer, last))
@@ -132,8 +141,16 @@ def label_from(
             samples=labelled_members(database, newer),
             measured=measure_anew(database, newer),
         )
+        n_but_for_zeros = _but_for_zeros(database, newer, found.gone)
     return TakenOver(
-        labelled, source, found.changed, found.again, found.gone, taken, carried.problem
+        labelled=labelled,
+        source=source,
+        changed=found.changed,
+        n_again=found.again,
+        gone=[", ".join(key) for key in found.gone],
+        n_but_for_zeros=n_but_for_zeros,
+        samples=taken,
+        problem=carried.problem,
     )
 
 
@@ -151,15 +168,21 @@ def _compared(
             "and share its labels: there is nothing to take over"
         )
     before, now = samples_of(database, older), samples_of(database, newer)
-    sizes = [get_dataset(database, dataset).n_narratives for dataset in (older, newer)]
-    versions = Versions(before, members_of(database, older), primary, *sizes)
+    old, new = get_dataset(database, older), get_dataset(database, newer)
+    members = members_of(database, older)
+    versions = Versions(before, members, primary, old.n_narratives, new.n_narratives)
     n_there = min(len(before), len(now))
     problem = None
-    if not all(map(Sample.is_same_draw, before[:n_there], now[:n_there])):
+    there = declared_answer(source.stored_config).primary_field
+    if before and (
+        there is None or there.type != primary.type
+    ):  # other labels can be read, others are known
+        problem = f"the answer here is another one ({primary.name}, {primary.type})"
+    elif not all(map(Sample.is_same_draw, before[:n_there], now[:n_there])):
         problem = "another sample was drawn here, and two draws count only one after the other"
     elif len(before) > n_there:
-        versions.take_in(differences(database, older, newer, sizes[0]))
-    return _Samples(versions, n_there, (_newest(before), _newest(now)), problem)
+        versions.take_in(differences(database, older, newer, old.n_narratives))
+    return _Samples(versions, old.checksum, n_there, (_newest(before), _newest(now)), problem)
 
 
 def _newest(samples: Sequence[Sample]) -> int:
@@ -174,12 +197,20 @@ def _refuse_unless_as_compared(
         raise RefusedError("somebody has drawn a sample just now; type the same again")
 
 
+def _refuse_where_nothing_is(given: Sequence[Given], samples: _Samples, source: Experiment) -> None:
+    if not given and not samples.versions.samples:
+        raise RefusedError(
+            f"nobody has labelled the data of {source.experiment_id[:8]}, and no sample of it was "
+            "drawn: there is nothing to take over"
+        )
+
+
 def _sorted(given: Sequence[Given], primary: AnswerField) -> _Sorted:
     found = _Sorted()
     for one in given:
         key = f"{one.incident_id}, {one.narrative_type}"
         if one.narrative_id is None:
-            found.gone.append(key)
+            found.gone.append((one.incident_id, one.narrative_type))
         elif one.is_same_text:
             _sort_in(found, one, key, primary)
         elif one.is_of_a_person:
@@ -198,16 +229,24 @@ def _sort_in(found: _Sorted, one: Given, key: str, primary: AnswerField) -> None
         return
     here = comparable(primary, one.on_record)
     is_same = here is not None and here == comparable(primary, label)
-    found.authors.add(one.by)
-    if is_same and one.is_of_a_person:
+    if one.is_taken_over or (is_same and one.is_of_a_person):
         found.same += 1
         return
+    found.authors.add(one.by)
     if here is not None and not is_same:
         found.replaced.append(InTheWay(key, ANOTHER))
     assert one.narrative_id is not None  # noqa: S101 - the caller has seen to it
     found.new.append(
         NewLabel(one.narrative_id, label, one.on_record, one.note, by=one.by, at=one.at)
     )
+
+
+def _but_for_zeros(database: Database, newer: int, gone: Sequence[Key]) -> int:
+    """Spreadsheets take zeros away: how many of these narratives are there but for them."""
+    bare = [(bare_number(name), kind) for name, kind in gone if name.isdecimal()]
+    with database.read() as connection:
+        there = ids_with_zeros(connection, newer, {number for number, _ in bare})
+    return sum(key in there for key in bare)
 
 
 def _refuse_where_in_the_way(

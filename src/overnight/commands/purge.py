@@ -12,6 +12,7 @@ from overnight.errors import ExperimentOwned, UsageError
 from overnight.events import Handler, Said
 from overnight.store.database import Database
 from overnight.store.experiments import find_experiment, list_experiments
+from overnight.store.labels import count_labelled
 from overnight.store.members import repetitions_of
 from overnight.store.removal import is_used_by_others
 from overnight.store.reuse import copies_of
@@ -29,6 +30,7 @@ class Purge:
     data_source: str | None  # the data file whose narratives go too; None: others use them
     backups: tuple[Path, ...]
     with_backups: bool
+    n_labelled: int = 0  # narratives that go too, labelled by people
     repetitions: tuple[Experiment, ...] = ()  # of it; they stay
     copies: tuple[Experiment, ...] = ()  # that have answers of it, which stay
     done: bool = False
@@ -72,6 +74,7 @@ def _asked(database: Database, name: str, *, with_backups: bool) -> Purge:
         shared = is_used_by_others(connection, experiment)
         repetitions = repetitions_of(connection, experiment)
         copies = copies_of(connection, experiment)
+        n_labelled = 0 if shared else count_labelled(connection, experiment.dataset_id)
     source = found.view.summary.row["data_file"]
     backups = (*backups_of(database.path), *leftovers_of(database.path))
     return Purge(
@@ -79,6 +82,7 @@ def _asked(database: Database, name: str, *, with_backups: bool) -> Purge:
         None if shared else source or "",
         backups,
         with_backups,
+        n_labelled=n_labelled,
         repetitions=tuple(repetitions),
         copies=tuple(copies),
     )

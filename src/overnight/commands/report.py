@@ -74,6 +74,7 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None, final: bool 
             look=evaluated.looked.look,
             drawn=evaluated.drawn,
             part=part_in_words(evaluated.part, evaluated.split),
+            part_name=evaluated.part,
             n_cases=case_count(database, experiment),
             n_cases_of_part=case_count(database, experiment, part),
             shares=truth.shares if truth else None,

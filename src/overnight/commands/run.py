@@ -7,6 +7,7 @@ from overnight.app import make_client
 from overnight.commands.choose import (
     choose_experiment,
     choose_source,
+    copied_from,
     refuse_other_data,
 )
 from overnight.commands.data import find_data
@@ -60,8 +61,11 @@ def run(
                 say=handler,
                 before_loading=lambda: refuse_other_data(database, config),
             )
+            reuse_of = None
+            if source is not None and reuse is not None:
+                reuse_of = copied_from(source, reuse, config, data.dataset)
             experiment, is_new = choose_experiment(
-                database, config, data.dataset, new=new, reuse_of=source, say=handler
+                database, config, data.dataset, new=new, reuse_of=reuse_of, say=handler
             )
             if experiment.status is Status.COMPLETED:
                 return _already_complete(database, experiment, config, handler)

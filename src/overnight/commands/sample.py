@@ -232,7 +232,7 @@ def _draw(
             raise RefusedError(
                 "somebody has drawn a sample or read labels in just now; type the same again"
             )
-        refuse_unless_loaded(connection, experiment.dataset_id)
+        refuse_unless_loaded(connection, experiment.dataset_id, experiment.experiment_id)
         sample_id = add_sample(connection, experiment.dataset_id, drawn, members)
     return dataclasses.replace(drawn, sample_id=sample_id)
 

@@ -93,6 +93,9 @@ def carry_out(
         raise
     except BaseException as error:  # whatever it is: the row must say it, the lock must go
         _end_badly(session, error, stop)
+        if isinstance(error, KeyboardInterrupt):
+            verb, short = session.kind.replace("start", "resume"), experiment.experiment_id[:8]
+            handler(Said(f"stopped at once; nothing is lost; to go on: overnight {verb} {short}"))
         if isinstance(error, DatabaseBusy):
             _raise_for_signal(stop, error)
         raise
@@ -179,8 +182,7 @@ def _work(
     stop.finishing = True  # also where no call was left to be made
     files = exports.finish(lambda: stop.is_overdue(_MOMENT))
     if exports.are_cut and stop.ending is not None:
-        short = session.keys.experiment_id[:8]
-        emit(Said(f"{stop.ending.reason}: {_CUT}; to write them: overnight export {short}"))
+        emit(Said(f"{stop.ending.reason}: {_CUT}; to write them: {exports.by_hand}"))
     return _Worked(ending, files, exports.are_cut)
 
 

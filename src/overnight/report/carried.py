@@ -111,7 +111,8 @@ class Versions:
             is_ = by_file_now or (row in now and now[row].label_id <= last)
             lost += was and not is_
             early += is_ and not was
-        return last, _problem(sample, lost, early)
+        is_too_late = any(row in now and row not in known for row in rows)
+        return last, _problem(sample, lost, early, is_too_late=is_too_late)
 
     def _known_by_file(
         self, row: int, before: Mapping[int, FirstLabel], now: Mapping[int, FirstLabel]
@@ -131,12 +132,14 @@ class Versions:
         return RandomOrder(sample.order_seed, self.size).position_of(row) <= sample.n_covered
 
 
-def _problem(sample: Sample, lost: int, early: int) -> str | None:
+def _problem(sample: Sample, lost: int, early: int, *, is_too_late: bool) -> str | None:
+    """`is_too_late`: what is labelled from now on comes after labels that the draw did not know."""
     name = f"sample {sample.sample_id}"
     if lost:
+        advice = "" if is_too_late else " (label them, and type the same again)"
         return (
-            f"{lost:,} narratives that were labelled before {name} was drawn have no label here "
-            "(label them, and type the same again)"
+            f"{lost:,} narratives that were labelled before {name} was drawn have no label here"
+            + advice
         )
     if early:
         return (

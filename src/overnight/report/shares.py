@@ -10,7 +10,6 @@ from overnight.report.drawn_text import drawn_sentence
 from overnight.report.evaluation_table import shown
 from overnight.report.plain import plain
 from overnight.report.statistics.prevalence import Judged, Labels, Prevalence, Share, prevalence
-from overnight.report.table import Row
 from overnight.report.tally import Seen, Tally
 
 FEW = 30
@@ -125,10 +124,9 @@ class Shares:
             said += [_account(one) for one in self.samples]
             said += _of_several([one for one in self.samples if one.problem is None])
         if self.n_wrong is not None and self.n_wrong < FEW_WRONG:
-            said.append(
-                f"Only {self.n_wrong:,} of the drawn were answered wrongly: with fewer than "
-                f"{FEW_WRONG} the intervals of PPI++ hold the truth in some 90 of 100 samples, and "
-                "with none there is no interval."
+            said.append(  # not how many: some of them may be of a test part
+                f"Fewer than {FEW_WRONG} of the drawn were answered wrongly: then the intervals "
+                "of PPI++ hold the truth in some 90 of 100 samples, and with none there is none."
             )
         return said
 
@@ -257,53 +255,6 @@ def _with_assumptions(found: Prevalence, assumes: Mapping[str, str]) -> dict[str
     }
 
 
-def shares_table(
-    columns: Mapping[str, Prevalence], names: Sequence[str] = tuple(TITLES)
-) -> list[Row]:
-    """A column for each of some groups of narratives, by their heads; a row for each estimate."""
-    groups = list(columns.values())
-    return [
-        ["", *columns],
-        ["narratives asked", *(f"{one.n:,}" for one in groups)],
-        ["labelled", *(f"{one.n_labelled:,}" for one in groups)],
-        ["labelled yes", *(f"{one.n_labelled_yes:,}" for one in groups)],
-        *(_errors(groups)[:1]),
-        *([TITLES[name], *(_cell(getattr(one, name)) for one in groups)] for name in names),
-        *(_errors(groups)[1:]),
-    ]
-
-
-def _errors(groups: Sequence[Prevalence]) -> list[Row]:
-    """How many have no answer, and what they could do to the naive share; nothing where all do."""
-    if not any(one.n_errors for one in groups):
-        return []
-    return [
-        ["without an answer", *(f"{one.n_errors:,}" for one in groups)],
-        ["naive, if errors were all no / yes", *(_bounds(one) for one in groups)],
-    ]
-
-
-def groups_table(
-    column: str, groups: Mapping[str, Prevalence], to_quote: str | None = None
-) -> list[Row]:
-    """A row for each value of a column: the naive share, and the one that corrects it."""
-    other = to_quote or "ppi"
-    return [
-        [column, "asked", "labelled", "labelled yes", "naive", TITLES[other]],
-        *(
-            [
-                name,
-                f"{one.n:,}",
-                f"{one.n_labelled:,}",
-                f"{one.n_labelled_yes:,}",
-                shown(one.naive.estimate),
-                shown(getattr(one, other).estimate),
-            ]
-            for name, one in groups.items()
-        ),
-    ]
-
-
 def caution(found: Prevalence) -> str | None:
     """What must be said where few are labelled yes, or no."""
     fewest = min(found.n_labelled_yes, found.n_labelled - found.n_labelled_yes)
@@ -313,13 +264,3 @@ def caution(found: Prevalence) -> str | None:
         f"Only {fewest:,} labelled narratives are of the rarer kind: with fewer than {FEW} the "
         "intervals hold the truth less often than in 95 of 100 studies."
     )
-
-
-def _cell(share: Share) -> str:
-    if share.problem:
-        return f"n/a ({share.problem})"
-    return shown(share.estimate) + (" (set to the end)" if share.clipped else "")
-
-
-def _bounds(found: Prevalence) -> str:
-    return f"{found.bounds[0]:.3f} / {found.bounds[1]:.3f}" if found.bounds else "n/a"

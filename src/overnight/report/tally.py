@@ -90,11 +90,6 @@ class Tally:
     numbers: Numbers = field(default_factory=Numbers)
     n_cases: int = 0
 
-    @property
-    def has_case_labels(self) -> bool:
-        """Whether the file labels cases as well as narratives."""
-        return any(case.gold is not None for case in self.profiles)
-
 
 def tally(judgements: Iterable[Judgement], primary: AnswerField | None) -> Tally:
     """Count judgements that come with those of a case together."""

@@ -105,14 +105,26 @@ def get_dataset(database: Database, dataset_id: int) -> Dataset:
     return _dataset(row)
 
 
-def refuse_unless_loaded(connection: Connection, dataset_id: int) -> None:
-    """Raise RefusedError for a dataset that has been deleted meanwhile."""
+def refuse_unless_loaded(
+    connection: Connection, dataset_id: int, experiment_id: str | None = None
+) -> None:
+    """Raise RefusedError for a dataset that has been deleted meanwhile, or is about to be.
+
+    `experiment_id`: of the experiment that it is needed of, where it is one's own already.
+    """
     loaded = connection.execute(
         text("SELECT 1 FROM datasets WHERE dataset_id = :id AND loaded_at IS NOT NULL"),
         {"id": dataset_id},
     ).first()
-    if loaded is None:
+    if loaded is not None:
+        return
+    if experiment_id is None:
         raise RefusedError("its narratives were purged just now; type the same command again")
+    short = experiment_id[:8]
+    raise RefusedError(
+        f"the narratives of {short} are being purged; where that was broken off, it is finished "
+        f"by: overnight purge {short}"
+    )
 
 
 def begin_dataset(

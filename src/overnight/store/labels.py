@@ -95,15 +95,20 @@ def add_labels(
     labels: Sequence[NewLabel],
     *,
     source_file: str,
+    source_checksum: str | None = None,
 ) -> None:
-    """Record who labelled what, and let it count from now on."""
+    """Record who labelled what, and let it count from now on.
+
+    `source_checksum` is that of the data that the labels are taken over from, where they are.
+    """
     if not labels:
         return
+    source = source_file, source_checksum
     connection.exec_driver_sql(
         "INSERT INTO human_labels (dataset_id, narrative_id, label, replaced, labelled_by,"
-        " labelled_at, source_file, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        " labelled_at, note, source_file, source_checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (dataset_id, o.narrative_id, o.label, o.replaced, o.by, o.at, source_file, o.note)
+            (dataset_id, o.narrative_id, o.label, o.replaced, o.by, o.at, o.note, *source)
             for o in labels
         ],
     )
@@ -131,6 +136,16 @@ def first_labels_in(connection: Connection, dataset_id: int) -> Mapping[int, Fir
         {"id": dataset_id},
     ).all()
     return {int(row_num): FirstLabel(label_id, of_file) for row_num, label_id, of_file in rows}
+
+
+def count_labelled(connection: Connection, dataset_id: int) -> int:
+    """How many narratives of a dataset people have labelled."""
+    return int(
+        connection.execute(
+            text("SELECT count(DISTINCT narrative_id) FROM human_labels WHERE dataset_id = :id"),
+            {"id": dataset_id},
+        ).scalar_one()
+    )
 
 
 def last_label_id(connection: Connection, dataset_id: int) -> int:

@@ -31,16 +31,23 @@ _ADD = """
     VALUES (:labels, :configuration, :part, :data, :split, :n, :experiment, :at, :by)
     ON CONFLICT (labels_sha256, part, configuration_sha256) DO NOTHING"""
 
-# Of one series are the looks at the same labels, and those at other labels of the same data:
-# labels that were added or corrected do not make who looked before unseen.
+# Of one series are the looks at the same labels, and those at other labels of the same data or of
+# a version of it that labels were taken over from: labels that were added or corrected, and texts
+# that were, do not make what was seen before unseen.
 _FIND = """
-    WITH own AS (
+    WITH RECURSIVE own AS (
         SELECT * FROM looks WHERE labels_sha256 = :labels AND part = :part
         AND configuration_sha256 = :configuration),
+    versions (checksum) AS (
+        SELECT data_checksum FROM own
+        UNION SELECT data_checksum FROM datasets WHERE dataset_id = :dataset
+        UNION SELECT h.source_checksum FROM versions v
+        JOIN datasets d ON d.data_checksum = v.checksum
+        JOIN human_labels h ON h.dataset_id = d.dataset_id AND h.source_checksum IS NOT NULL),
     series AS (
         SELECT l.* FROM looks l JOIN own ON l.part = own.part
         AND (l.labels_sha256 = own.labels_sha256
-             OR l.data_checksum = own.data_checksum AND l.split_json IS :split)),
+             OR l.data_checksum IN (SELECT checksum FROM versions) AND l.split_json IS :split)),
     configurations AS (
         SELECT configuration_sha256, min(look_id) AS since FROM series GROUP BY 1)
     SELECT own.first_at, own.first_by, f.first_at, f.first_by, f.experiment_id,
@@ -48,7 +55,8 @@ _FIND = """
            (SELECT count(*) FROM configurations c WHERE c.since > mine.since),
            f.labels_sha256 <> own.labels_sha256,
            (SELECT count(DISTINCT l.configuration_sha256) FROM looks l
-            WHERE l.data_checksum = own.data_checksum AND l.split_json IS NOT :split
+            WHERE l.data_checksum IN (SELECT checksum FROM versions)
+            AND l.split_json IS NOT :split
             AND l.labels_sha256 <> own.labels_sha256
             AND CASE WHEN own.part = 'test' THEN l.look_id < f.look_id
                 ELSE l.look_id < own.look_id
@@ -76,8 +84,9 @@ class Labels:
 class Look:
     """A configuration measured on labels.
 
-    `ordinal` counts the configurations measured on this part of the same data by their first
-    looks, whatever labels were added or corrected meanwhile, `n_later` those that came after;
+    `ordinal` counts the configurations measured on this part of the same data, and of versions of
+    it that labels were taken over from, by their first looks, whatever labels were added or
+    corrected meanwhile, `n_later` those that came after;
     `labels_changed`: the first of all looks was at other labels than these. That one is told by
     `first_at`, `first_by` and `first_experiment`, this configuration's own at these labels by `at`
     and `by`. `seen_before` counts the configurations measured earlier on labels of the same file
@@ -150,6 +159,7 @@ def find_look(database: Database, experiment: Experiment, labels: Labels) -> Loo
         "part": labels.part,
         "configuration": _configuration(experiment),
         "split": labels.split_json,
+        "dataset": experiment.dataset_id,
     }
     with database.read() as connection:
         row = connection.execute(text(_FIND), values).one_or_none()

@@ -15,9 +15,11 @@ from overnight.store.schema import metadata
 BEING_DELETED = "being deleted"
 _CHUNK = 20_000  # ids of rows that are looked at in one transaction
 _LARGE = {"attempts": "attempt_id", "results": "result_id"}  # table -> its key
-# Looks at labels outlive their experiment, but not the labels: of those nothing is to be left.
+# Looks at labels outlive their experiment, but not the labels: of those nothing is to be left,
+# unless they live on in another version of the data.
 _LOOKS_AT_NOTHING = (
-    "DELETE FROM looks WHERE data_checksum NOT IN (SELECT data_checksum FROM datasets)"
+    "DELETE FROM looks WHERE data_checksum NOT IN (SELECT data_checksum FROM datasets"
+    " UNION SELECT source_checksum FROM human_labels WHERE source_checksum IS NOT NULL)"
 )
 _OF_R = ("duplicate_results", "orphan_results")  # where a database came from R and had such
 

@@ -3,7 +3,9 @@
 Who calls this has seen that the two configurations shape answers alike; here the texts are matched.
 """
 
-from collections.abc import Callable, Iterator
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from overnight.domain.experiment import Experiment
 from overnight.store.database import Database, Writer
+from overnight.store.datasets import text_digest
 from overnight.store.experiments import COLUMNS, experiment_of, fix_peer
 from overnight.store.hot import HotConnection
 from overnight.store.ledger import RESULT_COLUMNS
@@ -64,6 +67,11 @@ FILL_TEXTS = """
     FROM results r CROSS JOIN narratives s ON s.narrative_id = r.narrative_id
     WHERE r.experiment_key = ? AND r.error_category IS NULL
     GROUP BY s.text_sha256"""
+_FAILED = text(
+    "SELECT n.text_sha256 FROM experiments e CROSS JOIN results r"
+    " ON r.experiment_key = e.experiment_key AND r.error_category IS NOT NULL"
+    " CROSS JOIN narratives n ON n.narrative_id = r.narrative_id WHERE e.experiment_id = :id"
+)
 _STILL_THERE = "SELECT 1 FROM experiments WHERE experiment_key = ? AND experiment_id = ?"
 _NOTE = """
     UPDATE experiments
@@ -91,6 +99,33 @@ def models_of(database: Database, experiment: Experiment) -> list[str]:
             (experiment.experiment_key,),
         )
         return [str(model) for model in found.scalars()]
+
+
+class FailedTexts:
+    """Texts that ended as errors; told by the beginnings of their SHA-256, 8 bytes each."""
+
+    def __init__(self, digests: Iterable[bytes]) -> None:
+        self._marks = array("q", sorted(map(self._mark, digests)))
+
+    @staticmethod
+    def _mark(sha256: bytes) -> int:
+        return int.from_bytes(sha256[:8], "big", signed=True)
+
+    def __contains__(self, narrative: object) -> bool:
+        if not self._marks or not isinstance(narrative, str):
+            return False
+        mark = self._mark(text_digest(narrative))
+        place = bisect_left(self._marks, mark)
+        return self._marks[place : place + 1] == array("q", [mark])
+
+
+def failed_texts(database: Database, experiment: Experiment) -> FailedTexts:
+    """Those of the experiment whose answers are copied; none where nothing is."""
+    if experiment.reuse_of is None:
+        return FailedTexts(())
+    with database.read() as connection:
+        digests = connection.execute(_FAILED, {"id": experiment.reuse_of}).scalars()
+        return FailedTexts(digests)
 
 
 def copies_of(connection: Connection, experiment: Experiment) -> list[Experiment]:

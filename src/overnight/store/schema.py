@@ -349,6 +349,7 @@ human_labels = Table(  # only ever added to; `narratives` holds the newest, or t
     Column("labelled_at", Text, nullable=False),
     Column("source_file", Text, nullable=False),
     Column("note", Text),
+    Column("source_checksum", Text),  # of the data that it was taken over from; NULL: from a sheet
     Index("ix_human_labels_narrative", "narrative_id"),
     Index("ix_human_labels_dataset", "dataset_id"),
 )

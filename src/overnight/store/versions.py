@@ -27,6 +27,7 @@ class Given(NamedTuple):
     is_same_text: bool
     on_record: str | None
     is_of_a_person: bool  # what is on record
+    is_taken_over: bool  # this very label, before; what came after it counts
 
 
 class Difference(NamedTuple):
@@ -48,7 +49,10 @@ class LabelledVersion(NamedTuple):
 _GIVEN = text(
     "SELECT o.incident_id, o.narrative_type, h.label, h.labelled_by, h.labelled_at, h.note,"
     " n.narrative_id, coalesce(n.text_sha256 = o.text_sha256, 0), n.label,"
-    " EXISTS (SELECT 1 FROM human_labels p WHERE p.narrative_id = n.narrative_id), l.first_id"
+    " EXISTS (SELECT 1 FROM human_labels p WHERE p.narrative_id = n.narrative_id),"
+    " EXISTS (SELECT 1 FROM human_labels p WHERE p.narrative_id = n.narrative_id"
+    "  AND p.source_checksum IS NOT NULL AND p.labelled_at = h.labelled_at"
+    "  AND p.labelled_by = h.labelled_by), l.first_id"
     " FROM (SELECT narrative_id, min(label_id) AS first_id, max(label_id) AS newest_id"
     "       FROM human_labels WHERE dataset_id = :older GROUP BY narrative_id) l"
     " CROSS JOIN human_labels h ON h.label_id = l.newest_id"
@@ -62,8 +66,8 @@ def given_labels(connection: Connection, older: int, newer: int) -> list[Given]:
     """Of each narrative that people have labelled, in the order of their first labels."""
     rows = connection.execute(_GIVEN, {"older": older, "newer": newer}).all()
     return [
-        Given._make((*row[:7], bool(row[7]), row[8], bool(row[9])))
-        for row in sorted(rows, key=lambda row: int(row[10]))
+        Given._make((*row[:7], bool(row[7]), row[8], bool(row[9]), bool(row[10])))
+        for row in sorted(rows, key=lambda row: int(row[11]))
     ]
 
 
@@ -111,6 +115,7 @@ _LABELLED = text(
     "  (SELECT e.dataset_id FROM experiments e WHERE e.experiment_id = :reused))"
     " AND EXISTS (SELECT 1 FROM human_labels h WHERE h.dataset_id = d.dataset_id)"
     " AND NOT EXISTS (SELECT 1 FROM human_labels h WHERE h.dataset_id = :id)"
+    " ORDER BY d.dataset_id DESC"
 )
 _N_UNCHANGED = text(
     "SELECT count(*) FROM"
@@ -125,8 +130,8 @@ def labelled_version(database: Database, experiment: Experiment) -> LabelledVers
     """Where people have labelled another version of an experiment's data, and nobody this one.
 
     Another version was loaded from the same path, or is that of the experiment whose answers are
-    copied. Of several, the one with the most labels of unchanged texts. What this costs depends
-    on the number of those labels alone.
+    copied. Of several, the one with the most labels of unchanged texts; of equals the newest, where
+    labels may have been corrected. What this costs depends on the number of those labels alone.
     """
     newer = experiment.dataset_id
     with database.read() as connection:

@@ -19,6 +19,11 @@ _OTHERS = {
     "random": "the experiment file says that these were chosen at random",
     "all": "the experiment file says that the data label all narratives",
 }
+_WHOM = {
+    "all": "all narratives",
+    "develop": "all narratives but those set apart",
+    "test": "the narratives set apart",
+}
 
 
 def choice_of_labels(facts: Facts) -> str | None:
@@ -61,10 +66,9 @@ def _conclusion(facts: Facts) -> list[str]:
             "all narratives. The share of yes among all, weighed: overnight prevalence."
         ]
     if _is_random_sample(facts):
-        whom = "all narratives but those set apart" if facts.part else "all narratives"
         return [
-            f"So the labelled are a random sample of {whom}: the figures hold for these, "
-            "within their intervals."
+            f"So the labelled are a random sample of {_WHOM[facts.part_name]}: the figures hold "
+            "for these, within their intervals."
         ]
     if any(0 < n_labelled < n for _, n, n_labelled in facts.drawn.samples):
         return ["While a part of a sample has no label, the labelled may differ from the rest."]

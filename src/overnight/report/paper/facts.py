@@ -33,10 +33,10 @@ class Facts:
     `config` is the experiment file as it is stored, variables unexpanded. `failed_calls` are
     those without an answer. `groups`: what is known of each value of each kept column, `cut` of how
     many values of it nothing is told. `look`: how often the labels were looked at. `drawn`: how
-    they came about. `part` says of which narratives the figures are, None of all; they are of
-    `n_cases_of_part` of all the `n_cases` that the experiment covers. `shares`: of yes in truth,
-    None where that is no question. `outside`: the host that narratives went to, None if they
-    stayed on the machine.
+    they came about. `part` says of which narratives the figures are, None of all, `part_name`
+    whether of all, develop or test; they are of `n_cases_of_part` of all the `n_cases` that the
+    experiment covers. `shares`: of yes in truth, None where that is no question. `outside`: the
+    host that narratives went to, None if they stayed on the machine.
     """
 
     status: StatusView
@@ -53,6 +53,7 @@ class Facts:
     look: Look | None
     drawn: DrawnLabels
     part: str | None
+    part_name: str
     n_cases: int
     n_cases_of_part: int
     shares: Shares | None

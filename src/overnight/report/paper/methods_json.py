@@ -33,7 +33,7 @@ def methods_json(facts: Facts) -> dict[str, object]:
         "n_calls_failed": facts.called("failed"),
         "n_calls_lost": facts.called("lost"),
         "n_configurations": facts.look.n_configurations if facts.look else None,
-        "part": facts.look.part if facts.look else None,
+        "part": facts.part_name,
         "n_cases": facts.n_cases,
         "n_cases_of_part": facts.n_cases_of_part,
         "first_look_at": facts.look.first_at if facts.look else None,

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from overnight.report.evaluation_table import shown
 from overnight.report.paper.document import Block, Heading, Paragraph, Sentences, Table
 from overnight.report.paper.facts import Facts
-from overnight.report.shares import TITLES, Shares, caution, shares_table
+from overnight.report.shares import TITLES, Shares, caution
+from overnight.report.shares_table import shares_table
 
 
 def share_in_truth(facts: Facts) -> Iterator[Block]:
