@@ -126,6 +126,46 @@ def test_the_first_final_look_is_on_record_and_the_second_is_no_first(done):
     assert second.evaluation == first.evaluation
 
 
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("relabelled", [False, True])
+def test_a_corrected_file_makes_no_test_part_untouched_again(
+    done, server, split, relabelled, moved
+):
+    """Be it the text or the label that was corrected, and nothing taken over but answers."""
+    first = evaluate(db=done.database, final=True).looked.look
+    file = done.folder / "narratives.csv"
+    rows = [line.split(",") for line in file.read_text().splitlines()]
+    for row in rows[1:]:
+        if relabelled:
+            row[3] = str(1 - int(row[3]))
+        elif row[0] == rows[1][0]:
+            row[2] += " Corrected."
+    changed = {**split}
+    if moved:
+        file = file.with_name("corrected.csv")
+        changed["file"] = "corrected.csv"
+    file.write_text("\n".join(map(",".join, rows)) + "\n")
+    done.configure(server.url, data=changed)
+    older = done.value("SELECT experiment_id FROM experiments")
+    assert done.run(**({"reuse": older} if moved else {"new": True})).look.ordinal == 1
+    looked = evaluate(db=done.database, final=True).looked
+    assert looked.is_new is relabelled  # the same labels are the same look
+    assert looked.look.is_first is not relabelled
+    assert looked.look.first_at == first.first_at
+    done.configure(server.url, data=changed, model={"temperature": 0.7})
+    assert done.run(new=True).look.ordinal == 2
+
+
+def test_another_file_in_the_same_place_is_not_a_version_of_the_first(done, split):
+    evaluate(db=done.database, final=True)
+    file = done.folder / "narratives.csv"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([lines[0], *(f"9{line}" for line in lines[1:])]) + "\n")
+    assert done.run(new=True).look.ordinal == 1
+    if split is COLUMN:  # of drawn ones others are set apart
+        assert evaluate(db=done.database, final=True).looked.look.is_first
+
+
 def test_a_final_look_that_cannot_be_put_on_record_is_not_given(done, monkeypatch):
     monkeypatch.setattr(looks, "_not_ours", lambda _: "it may only be read")
     with pytest.raises(RefusedError, match=r"on record first.*it may only be read"):

@@ -32,18 +32,30 @@ _ADD = """
     ON CONFLICT (labels_sha256, part, configuration_sha256) DO NOTHING"""
 
 # Of one series are the looks at the same labels, and those at other labels of the same data or of
-# a version of it that labels were taken over from: labels that were added or corrected, and texts
-# that were, do not make what was seen before unseen.
+# an earlier version of it: labels that were added or corrected, and texts that were, do not make
+# what was seen before unseen. An earlier version is one that labels were taken over from, whose
+# answers were copied, or that lay in the same place and shares a narrative (of its first 1,000).
 _FIND = """
     WITH RECURSIVE own AS (
         SELECT * FROM looks WHERE labels_sha256 = :labels AND part = :part
         AND configuration_sha256 = :configuration),
+    earlier (checksum, than) AS (
+        SELECT h.source_checksum, d.data_checksum FROM human_labels h
+        JOIN datasets d ON d.dataset_id = h.dataset_id WHERE h.source_checksum IS NOT NULL
+        UNION SELECT o.data_checksum, d.data_checksum FROM experiments e
+        JOIN experiments s ON s.experiment_id = e.reuse_of
+        JOIN datasets d ON d.dataset_id = e.dataset_id
+        JOIN datasets o ON o.dataset_id = s.dataset_id
+        UNION SELECT o.data_checksum, d.data_checksum FROM datasets d
+        JOIN datasets o ON o.data_source = d.data_source AND o.dataset_id < d.dataset_id
+        WHERE EXISTS (
+            SELECT 1 FROM narratives n JOIN narratives m ON m.dataset_id = d.dataset_id
+            AND m.incident_id = n.incident_id AND m.narrative_type = n.narrative_type
+            WHERE n.dataset_id = o.dataset_id AND n.row_num <= 1000)),
     versions (checksum) AS (
         SELECT data_checksum FROM own
         UNION SELECT data_checksum FROM datasets WHERE dataset_id = :dataset
-        UNION SELECT h.source_checksum FROM versions v
-        JOIN datasets d ON d.data_checksum = v.checksum
-        JOIN human_labels h ON h.dataset_id = d.dataset_id AND h.source_checksum IS NOT NULL),
+        UNION SELECT e.checksum FROM versions v JOIN earlier e ON e.than = v.checksum),
     series AS (
         SELECT l.* FROM looks l JOIN own ON l.part = own.part
         AND (l.labels_sha256 = own.labels_sha256
