@@ -109,8 +109,9 @@ def test_the_order_binds_since_it_says_which_narratives_a_limit_covers(study, se
     study.data(N).configure(server.url, run={"max_narratives": 50, "seed": SEED})
     study.run()
     study.configure(server.url, run={**RUN, "max_narratives": 50})
-    other = study.run()  # a completed one is no obstacle: a new experiment
-    assert not other.already_complete
+    with pytest.raises(RefusedError, match=r"nothing but run\.order.*--reuse"):
+        study.run()
+    assert not study.run(new=True).already_complete
     assert study.value("SELECT count(*) FROM experiments") == 2
     study.configure(server.url, run={"max_narratives": 70, "seed": SEED})
     with pytest.raises(RefusedError, match=r"run.max_narratives"):

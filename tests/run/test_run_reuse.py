@@ -316,9 +316,19 @@ def test_changed_data_are_refused_with_the_cheapest_way_on(study, server):
         )
 
 
-def test_a_new_experiment_over_corrected_data_says_how_to_have_it_cheaper(corrected):
-    corrected.run()
-    assert f"--reuse {corrected.first[:8]} copies what is unchanged" in said(corrected)
+def test_answers_that_are_there_are_not_paid_for_again_without_a_word(corrected, server):
+    """A corrected comma in a completed study must not cost 48 hours."""
+    with pytest.raises(RefusedError, match=rf"nothing but data.*--reuse {corrected.first[:8]}\."):
+        corrected.run()
+    assert not server.calls
+    assert corrected.value("SELECT count(*) FROM experiments") == 1
+    assert corrected.run(new=True).counts.copied == 0
+
+
+def test_other_narratives_in_the_same_file_are_a_new_experiment(corrected, server):
+    corrected.data(20, words=31)
+    assert corrected.run().status is Status.COMPLETED
+    assert len(server.calls) == 20
 
 
 def test_the_source_may_be_gone_meanwhile(corrected, server, monkeypatch):

@@ -29,6 +29,7 @@ from overnight.store.experiments import (
 )
 from overnight.store.texts import storable_text
 from overnight.store.times import as_text
+from overnight.store.versions import shares_texts
 
 _LIMIT = "run.max_narratives"
 
@@ -117,6 +118,7 @@ def _existing(
         if _covers(other, config, dataset):
             return other
         _refuse_to_replace(other, config, dataset)
+        _refuse_to_pay_again(connection, other, config, dataset)
     return None
 
 
@@ -140,8 +142,7 @@ def _told_apart(other: Experiment, config: Config, dataset: Dataset) -> str:
     """Why a new experiment begins although there is one of this name."""
     differing, short = _differences(other, config, dataset), other.experiment_id[:8]
     told = ", ".join(differing) or "nothing but --new"
-    cheaper = f"; --reuse {short} copies what is unchanged" if _asks_the_same(differing) else ""
-    return f"a new experiment: it differs from {short} in {told}, and asks all narratives{cheaper}"
+    return f"a new experiment: it differs from {short} in {told}, and asks all narratives"
 
 
 def refuse_other_data(database: Database, config: Config) -> None:
@@ -170,6 +171,27 @@ def _refuse_to_replace(other: Experiment, config: Config, dataset: Dataset) -> N
         return
     wanted = config.values.run.max_narratives or dataset.n_narratives
     raise _refusal(other, config, differing, grown=wanted if is_pilot else None)
+
+
+def _refuse_to_pay_again(
+    connection: Connection, other: Experiment, config: Config, dataset: Dataset
+) -> None:
+    """Raise RefusedError if what is completed has answers to the very requests of a new one."""
+    differing = _differences(other, config, dataset)
+    if (
+        other.status is not Status.COMPLETED
+        or other.repeat_of is not None
+        or not _asks_the_same(differing)
+        or not shares_texts(connection, other.dataset_id, dataset.dataset_id)
+    ):
+        return
+    short = other.experiment_id[:8]
+    raise RefusedError(
+        f"{other.experiment_id} ({other.name}) is completed, and differs from this configuration "
+        f"in nothing but {', '.join(differing)}: answers to unchanged narratives need not be asked "
+        f"for again. To copy them, and ask for the rest: overnight run {config.file} "
+        f"--reuse {short}. To ask for all again: overnight run {config.file} --new"
+    )
 
 
 def _refusal(

@@ -103,6 +103,19 @@ def differences(database: Database, older: int, newer: int, size: int) -> Iterat
         yield from (Difference(row[0], bool(row[1]), row[2], row[3]) for row in rows)
 
 
+_SHARES = text(
+    "SELECT EXISTS (SELECT 1 FROM narratives o CROSS JOIN narratives n ON n.dataset_id = :newer"
+    " AND n.incident_id = o.incident_id AND n.narrative_type = o.narrative_type"
+    " AND n.text_sha256 = o.text_sha256 WHERE o.dataset_id = :older AND o.row_num <= 1000)"
+)
+
+
+def shares_texts(connection: Connection, older: int, newer: int) -> bool:
+    """Whether one of the first 1,000 narratives of the older is in the newer with its text."""
+    values = {"older": older, "newer": newer}
+    return bool(connection.execute(_SHARES, values).scalar_one())
+
+
 _LABELLED = text(
     "SELECT d.dataset_id, coalesce("
     " (SELECT e.experiment_id FROM experiments e"
