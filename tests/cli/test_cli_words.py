@@ -49,6 +49,16 @@ def test_the_last_line_of_a_stopped_run_has_no_eta_and_no_probe(capsys):
     )
 
 
+def test_that_all_is_done_is_said_once_and_without_an_eta(capsys):
+    lines = _Lines()
+    lines.handle(progressed(completed=100))
+    lines.handle(SessionEnded("completed", None, Counts(100, 99, 1), 60.0))
+    assert (
+        capsys.readouterr().err
+        == "[PROGRESS] 100/100 (100.0%) | 2.00/s | worked 1m 00s | errors 1\n"
+    )
+
+
 def test_a_pause_is_no_slowness():
     meter = Meter(0, 0.0)
     meter.add(100, 100.0)

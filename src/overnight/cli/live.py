@@ -168,7 +168,7 @@ class _Lines:
 
     def __init__(self) -> None:
         self._shown_at = float("-inf")
-        self._shown = -1
+        self._shown = self._over_at = -1
         self._latest: Progressed | None = None
 
     def handle(self, event: Event) -> None:
@@ -176,7 +176,7 @@ class _Lines:
             self._latest = event
             self._now_and_then(event)
         elif isinstance(event, SessionEnded):
-            if self._latest:
+            if self._latest and self._latest.completed != self._over_at:
                 self._write(last_line(self._latest))
             self._say(event)
         else:
@@ -190,7 +190,11 @@ class _Lines:
 
     def _print(self, event: Progressed) -> None:
         self._shown_at, self._shown = time.monotonic(), event.completed
-        self._write(progress_line(event))
+        if event.completed < event.total:
+            self._write(progress_line(event))
+        else:  # only files are to be written now
+            self._over_at = event.completed
+            self._write(last_line(event))
 
     def _say(self, event: Event) -> None:
         for line, _ in _messages(event):
