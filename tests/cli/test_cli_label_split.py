@@ -333,8 +333,9 @@ def test_a_report_tells_drawn_labels_from_those_of_the_file(overnight, study_wit
     assert "of them are among the narratives that these figures are of" in told
     assert f"{N // 4} others have labels; how these were chosen is not on record" in told
     assert "random sample of all" not in told
-    assert "the experiment covers 120 narratives of 120 cases; no row" in methods(
-        facts_of(db=study_with_a_test_part.database)
+    assert (
+        "the experiment covers 120 narratives of 120 cases; no narrative was left out"
+        in methods(facts_of(db=study_with_a_test_part.database))
     )
     paragraph = as_json(overnight("methods", "--json"))["paragraph"]
     assert f"{N // 4} others have labels; how these were chosen is not on record" in paragraph

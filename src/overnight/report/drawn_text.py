@@ -11,6 +11,14 @@ def drawn_sentence(sample: Sample) -> str:
     )
 
 
+def drawn_words(sample: Sample) -> str:
+    """The same for a paper, whose reader knows no numbers of samples; with its seed."""
+    return (
+        f"{sample.n:,} of {sample.n_frame:,} narratives without a label, {how_drawn(sample)} "
+        f"(seed {sample.seed})"
+    )
+
+
 def how_drawn(sample: Sample) -> str:
     """By which design."""
     if sample.design == "stratum":
