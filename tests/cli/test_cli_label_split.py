@@ -273,7 +273,10 @@ def test_a_report_says_how_the_labelled_were_drawn(overnight, study_with_sites):
     draw(overnight, 40)
     label(overnight, study_with_sites, n=30)
     told = supported(study_with_sites)
-    assert "Sample 1: 40 of 120 narratives without a label, at random; 30 are labelled" in told
+    assert (
+        "Sample 1: 40 of 120 narratives without a label that can be compared, at random; "
+        "30 are labelled" in told
+    )
     assert "the labelled may differ from the rest" in told
     assert "not on record" not in told
 

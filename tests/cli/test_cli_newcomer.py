@@ -69,6 +69,8 @@ def test_labelled_are_those_with_a_label_that_can_be_compared(overnight, begun):
     assert "1 more label could not be compared and is not counted as labelled" in said
     assert f"{n - 20} others have labels; how" in said
     assert "all of them were labelled" in said
+    looked = f"{n + 1}, of them 1 that cannot be compared"
+    assert looked in " ".join(overnight("metrics").out.split())
 
 
 def test_a_sample_is_numbered_in_a_paper_only_beside_another_one(overnight, begun):
@@ -76,7 +78,7 @@ def test_a_sample_is_numbered_in_a_paper_only_beside_another_one(overnight, begu
     draw(overnight, 20, 18)
     said = overnight("methods").out
     assert "Sample" not in said
-    assert "20 of 240 narratives without a label, at random (seed " in said
+    assert "20 of 240 narratives without a label that can be compared, at random (seed " in said
     assert "18 of 20 were labelled; that these are like the others the design does not" in said
     assert "drawn with known probabilities, and that those drawn and not labelled are" in said
     draw(overnight, 10, 10)

@@ -70,7 +70,8 @@ def show_comparison(found: Compared, *, as_json: bool) -> None:
 
 def _show_labels(out: Console, side: Side) -> None:
     """What the figures of one side leave out, and how often their labels were looked at."""
-    said = [part_sentence("develop", side.split), *look_sentences(side.looked.look)]
+    looks = look_sentences(side.looked.look, side.metrics.overall.odd_labels)
+    said = [part_sentence("develop", side.split), *looks]
     if side.looked.uncounted:
         said.append(f"This look at the labels could not be counted: {side.looked.uncounted}.")
     for sentence in filter(None, said):

@@ -53,7 +53,7 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
             "overnight prevalence.",
             style="yellow",
         )
-    for sentence in look_sentences(found.looked.look):
+    for sentence in look_sentences(found.looked.look, found.metrics.overall.odd_labels):
         out.print(sentence, style="yellow")
     if found.looked.uncounted:
         said = f"This look at the labels could not be counted: {found.looked.uncounted}."

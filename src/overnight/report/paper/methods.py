@@ -218,7 +218,7 @@ def _labels(facts: Facts) -> Iterator[str]:
     yield from drawn_sentences(facts, design)
     if facts.part:
         yield f"Figures are {facts.part_of_cases}."
-    yield from measured_on(facts.look)
+    yield from measured_on(facts.look, scores.odd_labels)
 
 
 def _is(n: int) -> str:

@@ -171,7 +171,7 @@ def _configurations(facts: Facts) -> str | None:
         return None
     look = facts.look
     if look is not None and (look.n_configurations > 1 or look.seen_before):
-        return " ".join(look_sentences(look))
+        return " ".join(look_sentences(look, facts.labelled.odd_labels))
     return (
         "No other configuration has been measured on these labels in this database. If the prompt "
         "was written with these labels in view, the figures are optimistic all the same."
