@@ -448,7 +448,10 @@ def test_the_share_rests_on_the_design_that_was_kept(overnight, drawn):
         found["samples"][0] | {"design": "random", "n": 20, "n_labelled": 20} == found["samples"][0]
     )
     said = overnight("prevalence", "--by", "type").out
-    assert "Sample 1: 20 of 59 narratives without a label, at random; 20 are labelled." in said
+    assert (
+        "Sample 1: 20 of 59 narratives without a label that can be compared, at random; "
+        "20 are labelled." in said
+    )
     assert json.loads(overnight("prevalence", "--labels", "random", "--json").out)["samples"] == []
 
 

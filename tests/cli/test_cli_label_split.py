@@ -273,7 +273,10 @@ def test_a_report_says_how_the_labelled_were_drawn(overnight, study_with_sites):
     draw(overnight, 40)
     label(overnight, study_with_sites, n=30)
     told = supported(study_with_sites)
-    assert "Sample 1: 40 of 120 narratives without a label, at random; 30 are labelled" in told
+    assert (
+        "Sample 1: 40 of 120 narratives without a label that can be compared, at random; "
+        "30 are labelled" in told
+    )
     assert "the labelled may differ from the rest" in told
     assert "not on record" not in told
 
@@ -333,8 +336,9 @@ def test_a_report_tells_drawn_labels_from_those_of_the_file(overnight, study_wit
     assert "of them are among the narratives that these figures are of" in told
     assert f"{N // 4} others have labels; how these were chosen is not on record" in told
     assert "random sample of all" not in told
-    assert "the experiment covers 120 narratives of 120 cases; no row" in methods(
-        facts_of(db=study_with_a_test_part.database)
+    assert (
+        "the experiment covers 120 narratives of 120 cases; no narrative was left out"
+        in methods(facts_of(db=study_with_a_test_part.database))
     )
     paragraph = as_json(overnight("methods", "--json"))["paragraph"]
     assert f"{N // 4} others have labels; how these were chosen is not on record" in paragraph

@@ -51,6 +51,10 @@ def with_interval(figure):
     return three(figure["value"]) + ends
 
 
+def as_papers_do(figure):
+    return f"{three(figure['value'])} (95 % CI {three(figure['low'])} to {three(figure['high'])})"
+
+
 def every_number(found):
     """(head of the table, name of the row, place in it, what must stand there)."""
     evaluation = found["evaluation"]
@@ -135,7 +139,7 @@ def test_of_a_random_sample_every_estimate_is_in_the_report_and_one_is_to_quote(
     to_quote = f"To quote: {with_interval(share['ppi'])}, prediction-powered (PPI++)."
     assert to_quote in page.texts
     assert to_quote in overnight("prevalence").out
-    assert with_interval(share["ppi"]) in overnight("methods").out
+    assert as_papers_do(share["ppi"]) in overnight("methods").out
 
 
 @pytest.mark.usefixtures("measured")
@@ -174,8 +178,7 @@ def test_methods_says_every_number_as_metrics_does(overnight):
     figures = found["evaluation"]["overall"]["figures"]
     for key, name in (("accuracy", "accuracy"), ("kappa", "Cohen's kappa"), ("f1", "F1")):
         figure = figures[key]
-        ends = f"({three(figure['low'])} to {three(figure['high'])})"
-        assert f"{name} {three(figure['value'])} {ends}" in said
+        assert f"{name} {as_papers_do(figure)}" in said
     for words in (
         "language model scripted",
         "temperature 0.2; seed 100",
@@ -190,7 +193,10 @@ def test_methods_says_every_number_as_metrics_does(overnight):
         "served on the same machine",
     ):
         assert words in said, words
-    assert said.count("\n") == 1  # a paragraph, to be copied
+    starts = ("The data file", "Narratives were classified", "Answers (", "The share of yes")
+    paragraphs = said.strip().split("\n\n")
+    assert all(p.startswith(s) for p, s in zip(paragraphs, starts, strict=False))
+    assert said.count("\n") == 2 * len(paragraphs) - 1  # to be copied: no line is wrapped
     document = json.loads(overnight("methods", "--json").out)
     assert document["paragraph"] == said.strip()
     assert (document["answered"], document["errors"]) == (76, 4)

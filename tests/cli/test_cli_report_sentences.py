@@ -165,7 +165,7 @@ def test_rows_that_were_left_out_are_counted(study, server):
     study.data(6).configure(server.url)
     with (study.folder / "narratives.csv").open("a") as file:
         file.write("000009,cme,,1\n")
-    assert "1 row of the data file could not be used (empty text 1)" in sentences(study)
+    assert "1 narrative of the data file could not be used (empty text 1)" in sentences(study)
 
 
 def test_every_configuration_over_the_same_data_counts(study, server):
@@ -329,7 +329,8 @@ def test_copied_answers_are_named_and_made_no_call(study, server):
         f"19 of the answers had been given to the same request in an earlier experiment ({first})"
     )
     assert told in methods(facts)
-    assert "This took 1 call: 1 gave an answer." in methods(facts)
+    assert "The other narratives took 1 call: 1 gave an answer." in methods(facts)
+    assert "(made, retried, lost) are among the 20 calls of that experiment" in methods(facts)
     assert facts.course.n == 1
     assert f"19 of the answers were copied from {first}" in page(facts)
     study.run(reuse=first, new=True, max_narratives=3)

@@ -232,7 +232,7 @@ def test_a_missing_table_spares_the_other_checks(done):
         ("UPDATE experiments SET n_narratives_total = 40", "covers 40 narratives, but 30 have"),
         ("UPDATE experiments SET n_narratives_total = 20", "has 10 results of narratives that it"),
         ("UPDATE datasets SET n_narratives = 31", "should hold 31 narratives, not 30"),
-        ("UPDATE datasets SET n_left_out = 2", "should name 2 rows left out, not 0"),
+        ("UPDATE datasets SET n_left_out = 2", "should name 2 narratives left out, not 0"),
         ("UPDATE narratives SET row_num = 99 WHERE row_num = 30", "from 1 to 30"),
     ],
 )

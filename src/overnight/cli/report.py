@@ -43,7 +43,7 @@ def report(
 def methods(
     name: Name = "latest", *, final: Final = False, db: Db = None, json_: Json = False
 ) -> None:
-    """The paragraph for the methods section of a paper: facts on record, nothing else."""
+    """The paragraphs for the methods section of a paper: facts on record, nothing else."""
     from overnight.cli.screen import show_json
     from overnight.cli.shown import shown
     from overnight.commands.report import methods as command

@@ -233,7 +233,7 @@ def _cut(text: str) -> str:
 
 
 def show_left_out(rows: Sequence[LeftOut], *, limit: int, with_text: bool, as_json: bool) -> None:
-    """The rows of the data file that were not used; different texts under one key first."""
+    """The narratives (parts of rows) that were not used; different texts under one key first."""
     ordered = sorted(rows, key=lambda row: ("different" not in row.reason, row.source_row))
     shown = ordered[:limit] if limit else ordered
     if as_json:
@@ -243,7 +243,7 @@ def show_left_out(rows: Sequence[LeftOut], *, limit: int, with_text: bool, as_js
         return
     out = console()
     if not rows:
-        out.print("No row was left out.")
+        out.print("No narrative was left out.")
         return
     head = ["row in file", "incident", "type", "reason", *(["text"] if with_text else [])]
     out.print(

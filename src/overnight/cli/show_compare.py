@@ -10,9 +10,10 @@ from typing import Any
 from rich.console import Console
 
 from overnight.cli.screen import console, show_json, table
-from overnight.cli.show_metrics import by_json, heads, look_json, show_groups, show_section
+from overnight.cli.show_metrics import by_json, heads, look_json, show_groups, show_section, so_far
 from overnight.commands.compare import Compared, Side, Versus
 from overnight.commands.prevalence import Estimated
+from overnight.domain.narrative import as_binary
 from overnight.report.comparison import Comparison, Differing
 from overnight.report.evaluation_table import agreement_rows, figure_rows, p_value, shown
 from overnight.report.look_text import labels_sentence, look_sentences, part_sentence
@@ -45,11 +46,15 @@ def show_comparison(found: Compared, *, as_json: bool) -> None:
         return
     out = console()
     head = ["", *(_name(side) for side in found.sides)]
-    settings = [[name, *_values(values)] for name, values in found.differences.items()]
-    if settings:
-        show_section(out, "What they were told differently", [head, *settings])
+    told = [[name, *_values(found.differences[name])] for name in found.shaping]
+    if told:
+        show_section(out, "What they were told differently", [head, *told])
     else:
         out.print("They were told the same.")
+    others = [n for n in found.differences if n not in found.shaping]
+    rows = [[name, *_values(found.differences[name])] for name in others]
+    if rows:
+        show_section(out, "Other settings that differ", [head, *rows])
     show_section(out, "Figures", [head, *_figures(found.sides)])
     for side in found.sides:
         _show_labels(out, side)
@@ -65,7 +70,8 @@ def show_comparison(found: Compared, *, as_json: bool) -> None:
 
 def _show_labels(out: Console, side: Side) -> None:
     """What the figures of one side leave out, and how often their labels were looked at."""
-    said = [part_sentence("develop", side.split), *look_sentences(side.looked.look)]
+    looks = look_sentences(side.looked.look, side.metrics.overall.odd_labels)
+    said = [part_sentence("develop", side.split), *looks]
     if side.looked.uncounted:
         said.append(f"This look at the labels could not be counted: {side.looked.uncounted}.")
     for sentence in filter(None, said):
@@ -146,7 +152,8 @@ def show_differing(out: Console, found: Comparison) -> None:
         return
     out.print(f"\n{n:,} answered differently:")
     head = ["row", "incident", "type", "label", "first", "second"]
-    out.print(table([head, *map(_differing_row, found.differing)], right=False))
+    rows = [_differing_row(one, found.kind) for one in found.differing]
+    out.print(table([head, *rows], right=False))
     for one in found.differing:
         if one.text is not None:
             out.print(f"\nrow {one.row_num:,}", style="bold")
@@ -155,9 +162,15 @@ def show_differing(out: Console, found: Comparison) -> None:
         out.print(f"\nThe first {len(found.differing):,}; all of them: --limit 0")
 
 
-def _differing_row(one: Differing) -> list[str]:
-    said = [one.label or "", one.first or "", one.second or ""]
+def _differing_row(one: Differing, kind: str) -> list[str]:
+    said = [_as_said(value, kind) for value in (one.label, one.first, one.second)]
     return [f"{one.row_num:,}", one.incident_id, one.narrative_type, *said]
+
+
+def _as_said(value: str | None, kind: str) -> str:
+    """A label or an answer; of a yes or no always in the same words."""
+    flag = as_binary(value) if kind == "boolean" else None
+    return (value or "") if flag is None else ("no", "yes")[flag]
 
 
 def show_disagreements(found: Versus, *, as_json: bool) -> None:
@@ -215,11 +228,7 @@ def show_shares(found: Estimated, *, by_type: bool, as_json: bool) -> None:
     out = console()
     out.print(experiment.name, style="bold")
     if c.remaining:
-        out.print(
-            f"So far: {c.completed:,} of {c.total:,} have a result, the first ones "
-            + ("of a random order." if experiment.order else "of the file: no random part of it."),
-            style="yellow",
-        )
+        out.print(so_far(c, in_random_order=experiment.order is not None), style="yellow")
     _show_estimates(out, found, by_type=by_type)
     _show_claims(out, found)
 

@@ -10,6 +10,7 @@ from overnight.cli.screen import console, show_json, table
 from overnight.commands.columns import Grouping
 from overnight.commands.evaluate import Breakdown, Evaluated, Figures
 from overnight.commands.looks import Looked
+from overnight.domain.experiment import Counts
 from overnight.report.evaluation import Evaluation
 from overnight.report.evaluation_table import (
     bounds_table,
@@ -30,7 +31,7 @@ T = TypeVar("T")
 _LONGEST_HEAD = 24
 _BRACKETS = (
     "In brackets: 95 % intervals; Wilson for proportions, resampled or summed by case otherwise. "
-    "Errors are counted, not measured. Defined in docs/reference/metrics.md."
+    "Errors are counted, not measured."
 )
 
 
@@ -52,7 +53,7 @@ def show_metrics(found: Evaluated, *, as_json: bool) -> None:
             "overnight prevalence.",
             style="yellow",
         )
-    for sentence in look_sentences(found.looked.look):
+    for sentence in look_sentences(found.looked.look, found.metrics.overall.odd_labels):
         out.print(sentence, style="yellow")
     if found.looked.uncounted:
         said = f"This look at the labels could not be counted: {found.looked.uncounted}."
@@ -89,7 +90,7 @@ def _show_beginning(out: Console, found: Evaluated) -> None:
     c, experiment = found.counts, found.experiment
     out.print(experiment.name, style="bold")
     if c.remaining:
-        out.print(f"So far: {c.completed:,} of {c.total:,} have a result.", style="yellow")
+        out.print(so_far(c, in_random_order=experiment.order is not None), style="yellow")
     if experiment.repeat_of is not None:
         out.print(f"Repetition {experiment.repeat_no} of {experiment.repeat_of[:8]}, a sample.")
     if c.copied:
@@ -99,6 +100,13 @@ def _show_beginning(out: Console, found: Evaluated) -> None:
         out.print(sentence, style="yellow")
     if found.part == "test" and found.looked.look:
         out.print(first_look_sentence(found.looked.look, is_new=found.looked.is_new), style="bold")
+
+
+def so_far(counts: Counts, *, in_random_order: bool) -> str:
+    """Of what the figures of an unfinished experiment are."""
+    return f"So far: {counts.completed:,} of {counts.total:,} have a result, the first ones " + (
+        "of a random order." if in_random_order else "of the file: no random part of it."
+    )
 
 
 def show_groups(

@@ -40,7 +40,7 @@ def show(
     db: Db = None,
     json_: Json = False,
 ) -> None:
-    """The answers themselves, or the rows that were left out."""
+    """The answers themselves, or the narratives that were left out."""
     from overnight.commands import results
 
     if disagree:

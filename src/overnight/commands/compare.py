@@ -8,7 +8,7 @@ from pathlib import Path
 
 from overnight.commands.looks import Looked, look_at
 from overnight.config import declared_answer
-from overnight.config.binding import changed_keys
+from overnight.config.binding import changed_keys, shapes_answers
 from overnight.config.expand import hide_passwords
 from overnight.connect import connected
 from overnight.domain.answer import AnswerField
@@ -59,6 +59,11 @@ class Compared:
     sides: Sequence[Side]
     differences: Mapping[str, Sequence[object]]
     pairs: Sequence[Versus]
+
+    @property
+    def shaping(self) -> Sequence[str]:
+        """Those of the differences that shape answers: what was asked of whom, and about what."""
+        return [name for name in self.differences if shapes_answers(name)]
 
 
 def compare(

@@ -1,5 +1,6 @@
 """`metrics`: every figure of an experiment, from one pass over its narratives."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from overnight.report.repeats import Retest
 from overnight.report.tally import tallies, tally
 from overnight.store.experiments import counts
 from overnight.store.kept import label_counts_by
-from overnight.store.parts import Part, asked, develop_part, test_part
+from overnight.store.parts import Part, answered, develop_part, test_part
 from overnight.store.results import iterate_judgements, label_counts
 from overnight.store.samples import DrawnLabels, drawn_labels
 
@@ -77,12 +78,13 @@ def evaluate(
         looked = _on_record(it, part) if final else None
         counted = label_counts(it.database, it.experiment.experiment_key, part)
         seen = tally(iterate_judgements(it.database, it.experiment, part), it.spec.primary_field)
+        metrics = measure(counted, it.spec)
         return Evaluated(
             experiment=it.experiment,
             counts=counts(it.database, it.experiment),
-            metrics=measure(counted, it.spec),
+            metrics=metrics,
             evaluation=figures_of(seen),
-            drawn=drawn_labels(it.database, it.experiment.dataset_id, asked(it.experiment, part)),
+            drawn=_drawn(it, part, metrics),
             part=part.name,
             split=part.split,
             by=None if column is None else _breakdown(it, part, column),
@@ -91,12 +93,24 @@ def evaluate(
         )
 
 
+def _drawn(it: Opened, part: Part, metrics: Metrics) -> DrawnLabels:
+    """How the measured narratives came to their labels: those of samples, and all others."""
+    drawn = drawn_labels(it.database, it.experiment.dataset_id, answered(it.experiment, part))
+    if not drawn.samples:
+        return drawn
+    # Counted here: only a label that can be compared is one, and the store does not know which.
+    others = max(metrics.overall.labelled - drawn.n_labelled, 0)
+    return dataclasses.replace(drawn, n_other=others)
+
+
 def _final_part(it: Opened) -> Part:
     part = test_part(it.database, it.experiment)
     if part is None:
         raise UsageError(
-            "nothing is set apart as a test part: data.split in the experiment file does it, and "
-            "overnight run CONFIG takes it over without a call"
+            f"nothing is set apart as a test part in {it.experiment.experiment_id[:8]} "
+            f"({it.experiment.name}): data.split in the experiment file does it, and "
+            "overnight run CONFIG takes it over without a call. If another experiment is meant, "
+            "name it; overnight list shows them all"
         )
     stands = counts(it.database, it.experiment)
     if stands.remaining:

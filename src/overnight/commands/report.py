@@ -14,7 +14,7 @@ from overnight.commands.prevalence import Estimated, prevalence
 from overnight.commands.results import Opened, Wrong, opened, results
 from overnight.connect import folder_of
 from overnight.domain.result import Result
-from overnight.errors import UsageError
+from overnight.errors import UnknownExperiment, UsageError
 from overnight.report.look_text import labels_sentence, part_in_words
 from overnight.report.metrics import Scores, measure
 from overnight.report.paper.course import course
@@ -30,8 +30,11 @@ from overnight.store.course import (
     result_totals,
     results_over_time,
 )
+from overnight.store.database import Database
+from overnight.store.experiments import find_experiment
 from overnight.store.kept import label_counts_by
 from overnight.store.parts import Part, develop_part, test_part
+from overnight.store.sessions import sessions_of
 from overnight.views import view_status
 
 Format = Literal["html", "md"]
@@ -83,7 +86,20 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None, final: bool 
             version=__version__,
             made_at=datetime.now(UTC),
             retest=evaluated.retest,
+            n_calls_of_source=_calls_of(database, experiment.reuse_of),
         )
+
+
+def _calls_of(database: Database, experiment_id: str | None) -> int | None:
+    """How many calls an experiment took; None where it is not stored, or not any more."""
+    if experiment_id is None:
+        return None
+    try:
+        source = find_experiment(database, experiment_id)
+    except UnknownExperiment:
+        return None
+    with database.read() as connection:
+        return sum(one.n_calls for one in sessions_of(connection, source.experiment_key))
 
 
 def _part(it: Opened, *, final: bool) -> Part:
@@ -170,6 +186,6 @@ def _wrong(facts: Facts, db: Path | str | None, part: Part) -> dict[str, Iterabl
 def methods(
     name: str = "latest", *, db: Path | str | None = None, final: bool = False
 ) -> tuple[str, dict[str, object]]:
-    """The paragraph for the methods section, and its facts one by one; `final` as in `facts_of`."""
+    """The paragraphs for the methods section, and their facts one by one; `final` as there."""
     facts = facts_of(name, db=db, final=final)
     return paragraph(facts), methods_json(facts)

@@ -98,6 +98,19 @@ def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[st
     }
 
 
+def shapes_answers(name: str) -> bool:
+    """Whether a difference named by `changed_keys` is one in what is asked, of whom or about what.
+
+    Not: which narratives are asked, how calls are made, what things are called.
+    """
+    section, _, key = name.partition(".")
+    if section == "data":
+        return key not in _NOT_READING
+    if section in _BINDING:
+        return key in _BINDING[section] and name not in WHICH
+    return section in ("output", "answered")
+
+
 def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {
         f"{section}.{key}": value

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from overnight.domain.answer import AnswerField
+from overnight.domain.answer import AnswerField, FieldType
 from overnight.domain.judgement import Judgement
 from overnight.report.statistics.agreement import Agreement, agreement
 from overnight.report.statistics.estimate import Estimate, share_of
@@ -48,6 +48,7 @@ class Comparison:
     mcnemar: McNemar
     n_differing: int
     differing: tuple[Differing, ...]  # the first so many of them, in the order of their keys
+    kind: FieldType = "string"  # of the field that is compared
 
 
 @dataclass(slots=True)
@@ -113,6 +114,7 @@ def compare(
         mcnemar=mcnemar(counts["first right"], counts["second right"]),
         n_differing=counts["paired"] - counts["same"],
         differing=tuple(seen.differing),
+        kind=primary.type,
     )
 
 

@@ -7,7 +7,15 @@ def drawn_sentence(sample: Sample) -> str:
     """How many of how many, and how; without its full stop."""
     return (
         f"Sample {sample.sample_id}: {sample.n:,} of {sample.n_frame:,} narratives without a "
-        f"label, {how_drawn(sample)}"
+        f"label that can be compared, {how_drawn(sample)}"
+    )
+
+
+def drawn_words(sample: Sample) -> str:
+    """The same for a paper, whose reader knows no numbers of samples; with its seed."""
+    return (
+        f"{sample.n:,} of {sample.n_frame:,} narratives without a label that can be compared, "
+        f"{how_drawn(sample)} (seed {sample.seed})"
     )
 
 

@@ -44,6 +44,13 @@ def shown(estimate: Estimate | None) -> str:
     return number(estimate.value) + (f" [{number(ends[0])}, {number(ends[1])}]" if ends else "")
 
 
+def with_interval(estimate: Estimate) -> str:
+    """The same as papers write it: 0.880 (95 % CI 0.810 to 0.920)."""
+    ends = estimate.interval
+    said = f" (95 % CI {number(ends[0])} to {number(ends[1])})" if ends else ""
+    return number(estimate.value) + said
+
+
 def number(value: float | None) -> str:
     """Three decimals."""
     return "n/a" if value is None else f"{value:.3f}"

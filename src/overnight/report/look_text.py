@@ -41,18 +41,21 @@ def labels_sentence(split: Split | None, *, drawn: bool) -> str | None:
     )
 
 
-def look_sentences(look: Look | None) -> Iterator[str]:
-    """How many configurations were measured on these labels; nothing where none is counted."""
+def look_sentences(look: Look | None, n_odd: int = 0) -> Iterator[str]:
+    """How many configurations were measured on these labels; nothing where none is counted.
+
+    `n_odd` of the labels cannot be compared: figures beside these sentences do not count them.
+    """
     if look is None:
         return
     is_test, others = look.part == "test", look.n_configurations - 1
     if not is_test or others:
-        yield f"{_place(look)}{'' if is_test else _split_otherwise(look)}{_warning(look)}."
+        yield f"{_place(look, n_odd)}{'' if is_test else _split_otherwise(look)}{_warning(look)}."
     if is_test and look.seen_before:
         yield _untouched_no_more(look)
 
 
-def measured_on(look: Look | None) -> Iterator[str]:
+def measured_on(look: Look | None, n_odd: int = 0) -> Iterator[str]:
     """The same for a paper, where one configuration is not worth a sentence.
 
     Of the test part always: when it was first looked at, and with what; nobody is named.
@@ -67,7 +70,7 @@ def measured_on(look: Look | None) -> Iterator[str]:
             f"{first} (experiment {look.first_experiment}){changed}."
         )
     if look.n_configurations > 1:
-        place = _place(look)
+        place = _place(look, n_odd)
         yield f"This was the {place[0].lower()}{place[1:]}."
     if look.part == "test" and look.seen_before:
         yield _untouched_no_more(look)
@@ -82,24 +85,29 @@ def _untouched_no_more(look: Look) -> str:
     )
 
 
-def _place(look: Look) -> str:
+def _place(look: Look, n_odd: int) -> str:
     """Which configuration this is, measured on what."""
     which = "First" if look.ordinal == 1 else ordinal(look.ordinal)
     later = f", {look.n_later:,} more since" if look.n_later else ""
     if look.labels_changed:
-        return f"{which} configuration measured on labels of {_whose(look)}{later}{_changed(look)}"
+        changed = _changed(look, n_odd)
+        return f"{which} configuration measured on labels of {_whose(look)}{later}{changed}"
     if look.part == "test":
         return f"{which} configuration measured on the labels of the test part{later}"
-    return f"{which} configuration measured on these labels ({look.n_labels:,}){later}"
+    return f"{which} configuration measured on these labels ({_n_labels(look, n_odd)}){later}"
 
 
 def _whose(look: Look) -> str:
     return "the test part" if look.part == "test" else "this data"
 
 
-def _changed(look: Look) -> str:
+def _n_labels(look: Look, n_odd: int) -> str:
+    return f"{look.n_labels:,}" + (f", of them {n_odd:,} that cannot be compared" if n_odd else "")
+
+
+def _changed(look: Look, n_odd: int) -> str:
     since = "it was first measured" if look.n_configurations == 1 else "the first was measured"
-    return f" (the labels, now {look.n_labels:,}, have changed since {since})"
+    return f" (the labels, now {_n_labels(look, n_odd)}, have changed since {since})"
 
 
 def _split_otherwise(look: Look) -> str:

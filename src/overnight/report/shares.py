@@ -14,6 +14,7 @@ from overnight.report.tally import Seen, Tally
 
 FEW = 30
 FEW_WRONG = 10
+_HARDLY = 0.001  # so rarely a random sample of all would leave out a whole type
 TITLES = {
     "naive": "naive (yes among the answers)",
     "labelled_only": "labelled narratives only",
@@ -26,16 +27,16 @@ ASSUMES = {
     "labelled_only": "the labelled are a random sample; the answers of the machine are not used.",
     "rogan_gladen": "sensitivity and specificity are the same among the unlabelled as among the "
     "labelled; these may hold more yes, or fewer.",
-    "ppi": "the labelled are a random sample; nothing of the machine, whose errors only widen the "
-    "interval.",
+    "ppi": "the labelled are a random sample; nothing about how accurate the answers are, since "
+    "errors only widen the interval.",
 }
 _ASSUMES_DRAWN = {
     "naive": ASSUMES["naive"],
     "labelled_only": "the labelled were drawn with the probabilities on record; the answers of the "
     "machine are not used.",
     "rogan_gladen": "the labelled were drawn with the probabilities on record, and are many.",
-    "ppi": "the labelled were drawn with the probabilities on record; nothing of the machine, "
-    "whose errors only widen the interval.",
+    "ppi": "the labelled were drawn with the probabilities on record; nothing about how "
+    "accurate the answers are, since errors only widen the interval.",
 }
 _INTERVALS = {
     False: "narratives of one case counting together",
@@ -47,9 +48,9 @@ CLAIMS: Mapping[Labels, str] = {
     "type; the types are weighed as they are among all narratives.",
     "all": "The experiment file says that the data labels all narratives. The share among the "
     "labelled is then the share itself; its interval is of the process that made the narratives.",
-    "drawn": "The labelled were drawn with known probabilities: the intervals hold the share among "
-    "exactly these narratives in 95 of 100 such samples, whatever the machine does. What was "
-    "labelled before a sample was drawn counts as known, however it was chosen.",
+    "drawn": "The labelled were drawn with known probabilities; the intervals are of the share "
+    "among exactly these narratives. What was labelled before a sample was drawn counts as known, "
+    "however it was chosen.",
     "unknown": "How the labelled narratives were chosen is not known: of all narratives only the "
     "naive share can be given, with its bias. What the labels correct holds for a random sample, "
     "Rogan-Gladen's estimate also where sensitivity and specificity do not depend on the choice.",
@@ -94,6 +95,8 @@ class Shares:
     @property
     def to_quote(self) -> str | None:
         """The estimate that assumes least of those with an interval; None where none corrects."""
+        if self.untouched_types:
+            return None
         corrected = [name for name in ("ppi", "labelled_only") if name in self.claimed]
         found = (name for name in corrected if getattr(self.overall, name).estimate.interval)
         return next(found, None)
@@ -123,12 +126,41 @@ class Shares:
         if self.labels == "drawn":
             said += [_account(one) for one in self.samples]
             said += _of_several([one for one in self.samples if one.problem is None])
+        if self.untouched_types:
+            said.append(self._not_random())
         if self.n_wrong is not None and self.n_wrong < FEW_WRONG:
             said.append(  # not how many: some of them may be of a test part
                 f"Fewer than {FEW_WRONG} of the drawn were answered wrongly: then the intervals "
                 "of PPI++ hold the truth in some 90 of 100 samples, and with none there is none."
             )
+        elif self.n_wrong is not None:
+            said.append(
+                "The intervals hold the share in 95 of 100 such samples, however accurate the "
+                "answers are."
+            )
         return said
+
+    @property
+    def untouched_types(self) -> Sequence[str]:
+        """The types of which a random sample would hardly hold none, and none is labelled."""
+        if self.labels != "random" or not self.overall.n_labelled:
+            return []
+        n, n_labelled = self.overall.n, self.overall.n_labelled
+        return [
+            name
+            for name, one in self.by_type.items()
+            if not one.n_labelled and (1 - one.n / n) ** n_labelled < _HARDLY
+        ]
+
+    def _not_random(self) -> str:
+        names, n = self.untouched_types, self.overall.n_labelled
+        of = " or ".join(names)
+        return (
+            f"None of the {n:,} labelled narratives is of the type {of}: a random sample of all "
+            f"narratives would hardly hold none ({_HARDLY:.1%} at the most), so what the labels "
+            "correct may be quoted for the labelled types alone (--by type), and for all only when "
+            f"some of {of} are labelled (overnight sample)."
+        )
 
 
 def _account(one: Used) -> str:

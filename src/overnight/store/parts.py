@@ -76,6 +76,16 @@ def asked(experiment: Experiment, part: Part = WHOLE) -> Part:
     return Part(f"{covers.sql} AND {part.sql}", {**covers.values, **part.values})
 
 
+def answered(experiment: Experiment, part: Part = WHOLE) -> Part:
+    """Of a part, the narratives that have an answer which can be compared with a label."""
+    return Part(
+        "EXISTS (SELECT 1 FROM results r WHERE r.experiment_key = :answered_by"
+        " AND r.narrative_id = n.narrative_id AND r.error_category IS NULL"
+        f" AND r.primary_value IS NOT NULL) AND {part.sql}",
+        {"answered_by": experiment.experiment_key, **part.values},
+    )
+
+
 def develop_part(database: Database, experiment: Experiment) -> Part:
     """What figures may be shown of at any time: all, or what is not set apart.
 

@@ -99,7 +99,8 @@ def _datasets(connection: sqlite3.Connection) -> list[Finding]:
             found.append(f"{which} should hold {d.n_narratives:,} narratives, not {d.counted:,}")
         if d.n_left_out != d.counted_left_out:
             found.append(
-                f"{which} should name {d.n_left_out:,} rows left out, not {d.counted_left_out:,}"
+                f"{which} should name {d.n_left_out:,} narratives left out, not "
+                f"{d.counted_left_out:,}"
             )
         if d.counted and (d.first_row, d.last_row) != (1, d.counted):
             found.append(f"{which} does not number its narratives from 1 to {d.counted:,}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from overnight.report.drawn_text import drawn_sentence
+from overnight.report.drawn_text import drawn_sentence, drawn_words
 from overnight.report.paper.facts import Facts
 from overnight.store.samples import Sample
 
@@ -45,7 +45,8 @@ def choice_of_labels(facts: Facts) -> str | None:
         return " ".join([*said, _FILE_SAYS[facts.label_design]])
     said += [_account(*one) for one in samples]
     if drawn.n_other:
-        said.append(f"{drawn.n_other:,} others have labels; {_OTHERS[facts.label_design]}.")
+        have = "other has a label" if drawn.n_other == 1 else "others have labels"
+        said.append(f"{drawn.n_other:,} {have}; {_OTHERS[facts.label_design]}.")
     return " ".join([*said, *_conclusion(facts)])
 
 
@@ -90,18 +91,30 @@ def drawn_sentences(facts: Facts, design: str) -> Iterator[str]:
     drawn = facts.drawn
     if not drawn.n_labelled:
         return
-    yield "Narratives were drawn to be labelled."
-    for sample, _, n_labelled in drawn.samples:
-        if n_labelled:
-            here = f"{n_labelled:,} of them are labelled and measured here"
-            yield f"{drawn_sentence(sample)} (seed {sample.seed}); {here}."
+    used = [one for one in drawn.samples if one[2]]
+    for i, one in enumerate(used, start=1):
+        number = f"Sample {i}: " if len(used) > 1 else ""
+        yield f"{number}{_drawn(*one)}."
     if drawn.n_other:
-        yield f"{drawn.n_other:,} others have labels{design}."
+        have = "other has a label" if drawn.n_other == 1 else "others have labels"
+        yield f"{drawn.n_other:,} {have}{design}."
     if drawn.n_unequal:
         yield (
             "The figures are of the labelled, which were drawn with unequal probabilities and are "
             "not weighed by them."
         )
+
+
+def _drawn(sample: Sample, n: int, n_labelled: int) -> str:
+    """A sample, for a paper: `n` of it are among the narratives that the figures are of."""
+    those = "them" if n == sample.n else f"the {n:,} of them that the figures are of"
+    said = f"{drawn_words(sample)}, were drawn to be labelled; "
+    if n_labelled == n:
+        return f"{said}all of {those} were labelled"
+    return (
+        f"{said}{n_labelled:,} of {those if n < sample.n else f'{n:,}'} were labelled; that these "
+        "are like the others the design does not warrant"
+    )
 
 
 def samples_json(facts: Facts) -> list[dict[str, object]]:

@@ -29,7 +29,7 @@ from overnight.store.sessions import SessionRow
 from overnight.store.times import from_text
 
 _BARS = 60  # of all sessions together, about
-_IN_A_ROW = 5  # bars in one row of the table
+_IN_A_BAR = 5  # results on the mean, or a bar would tell of chance more than of throughput
 _NARROWEST = 0.02  # seconds
 _SHORTEST = 0.01  # seconds; even a session that did nothing has its place
 _DIGITS = (
@@ -122,7 +122,7 @@ def course(
                 session=session,
                 began=began,
                 seconds=seconds,
-                bars=tuple(_bars(own, axis, min(_BARS * seconds / total, seconds / _NARROWEST))),
+                bars=tuple(_bars(own, axis, _n_bars(own, seconds, seconds / total))),
                 pauses=tuple(_pauses(axis, session, pauses)),
                 limits=tuple(
                     (axis.place(_at(row.at)), row.concurrency)
@@ -151,6 +151,12 @@ def _at(time: str) -> float:
     return from_text(time).timestamp()
 
 
+def _n_bars(own: Sequence[tuple[float, Instant]], seconds: float, share: float) -> float:
+    """How many there may be of a session with its share of all the time."""
+    n = sum(instant.n for _, instant in own)
+    return min(_BARS * share, seconds / _NARROWEST, n / _IN_A_BAR)
+
+
 def _bars(own: Sequence[tuple[float, Instant]], axis: _Axis, about: float) -> Iterator[Bar]:
     n_bars = max(1, round(about))
     counts, errors = [0] * n_bars, [0] * n_bars
@@ -176,7 +182,7 @@ def _pauses(
 
 
 def course_table(found: Course) -> list[Row]:
-    """The bars as rows."""
+    """The bars of the picture as rows."""
     size, unit = _unit(found.seconds)
     per, word = _rate(found)
     return [
@@ -190,17 +196,9 @@ def course_table(found: Course) -> list[Row]:
                 f"{bar.rate * per:,.2f}",
             ]
             for i, stretch in enumerate(found.stretches, start=1)
-            for bar in _merged(stretch.bars)
+            for bar in stretch.bars
         ),
     ]
-
-
-def _merged(bars: Sequence[Bar]) -> Iterator[Bar]:
-    for start in range(0, len(bars), _IN_A_ROW):
-        some = bars[start : start + _IN_A_ROW]
-        seconds = sum(bar.seconds for bar in some)
-        n, n_errors = (sum(bar.n for bar in some), sum(bar.n_errors for bar in some))
-        yield Bar(some[0].began, seconds, n, n_errors)
 
 
 def course_picture(caption: Caption, found: Course) -> Element:

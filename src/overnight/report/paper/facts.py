@@ -62,6 +62,7 @@ class Facts:
     version: str  # of the program that looked
     made_at: datetime
     retest: Retest | None = None  # where it was repeated
+    n_calls_of_source: int | None = None  # of whose answers it copies, while that one is stored
 
     @property
     def row(self) -> Mapping[str, Any]:
@@ -80,6 +81,12 @@ class Facts:
             return None
         cases = f"{self.n_cases_of_part:,} of {counted(self.n_cases, 'case')}"
         return f"{self.part[0].lower()}{self.part[1:-1]}: {cases}"
+
+    @property
+    def of_part(self) -> str:
+        """What to add to a number that is counted in one part only, as the figures are."""
+        named = {"develop": "the development part", "test": "the test part"}.get(self.part_name)
+        return f"; counted in {named} alone" if named else ""
 
     @property
     def sessions(self) -> Sequence[SessionRow]:

@@ -30,9 +30,11 @@ def how_it_went(facts: Facts) -> Iterator[Block]:
     if facts.metrics.repaired:
         rows = [[name, f"{n:,}"] for name, n in facts.metrics.repaired.items()]
         yield Table([["repair", "replies"], *rows], "Replies that were mended before reading")
-        yield Paragraph("A reply may have needed several; what cannot be mended is an error.")
+        yield Paragraph(
+            f"A reply may have needed several{facts.of_part}; what cannot be mended is an error."
+        )
     elif counts.answered:
-        yield Paragraph("No reply had to be mended before it could be read.")
+        yield Paragraph(f"No reply had to be mended before it could be read{facts.of_part}.")
 
 
 def _copied(facts: Facts) -> str:

@@ -1,8 +1,8 @@
-"""The paragraph for the methods section of a paper: facts on record, and nothing else."""
+"""The paragraphs for the methods section of a paper: facts on record, and nothing else."""
 
 from collections.abc import Callable, Iterator
 
-from overnight.report.evaluation_table import figure_title, number, shown
+from overnight.report.evaluation_table import figure_title, number, with_interval
 from overnight.report.group import Figure
 from overnight.report.look_text import measured_on
 from overnight.report.paper.chosen import drawn_sentences
@@ -29,9 +29,15 @@ _BY_CASE = (
 
 
 def methods(facts: Facts) -> str:
-    """One paragraph in plain English."""
-    parts = (_model, _prompt, _data, _calls, _again, _labels, _figures, corrected_share)
-    return " ".join(sentence for part in parts for sentence in part(facts))
+    """A few paragraphs in plain English: data, model and run, evaluation, share of yes."""
+    return "\n\n".join(paragraphs(facts))
+
+
+def paragraphs(facts: Facts) -> Iterator[str]:
+    """One by one."""
+    for parts in _PARAGRAPHS:
+        if text := " ".join(sentence for part in parts for sentence in part(facts)):
+            yield text
 
 
 def _model(facts: Facts) -> Iterator[str]:
@@ -110,9 +116,10 @@ def _data(facts: Facts) -> Iterator[str]:
     row, data, counts = facts.row, facts.status.dataset, facts.counts
     left_out = facts.status.left_out
     without = (
-        f"{counted(sum(left_out.values()), 'row was', 'rows were')} left out ({named(left_out)})"
+        f"{counted(sum(left_out.values()), 'narrative was', 'narratives were')} left out "
+        f"({named(left_out)})"
         if left_out
-        else "no row was left out"
+        else "no narrative was left out"
     )
     part = f", the first {counts.total:,} of them" if counts.total < data.n_narratives else ""
     if part and facts.setting("run", "order") == "random":
@@ -136,18 +143,28 @@ def _calls(facts: Facts) -> Iterator[str]:
     if counts.copied:
         yield (
             f"{counts.copied:,} of the answers had been given to the same request in an earlier "
-            f"experiment ({facts.row['reuse_of']}) and were copied."
+            f"experiment ({facts.row['reuse_of']}) and were copied. {_source_calls(facts)}"
         )
     if facts.n_calls or not counts.copied:
-        yield f"This took {counted(facts.n_calls, 'call')}: {', '.join(_call_parts(facts))}."
+        this = "The other narratives" if counts.copied else "This"
+        yield f"{this} took {counted(facts.n_calls, 'call')}: {', '.join(_call_parts(facts))}."
     if facts.metrics.repaired:
         yield (
             "Replies that did not keep to the form asked for were mended by fixed rules, which "
-            f"never guess a value: {named(facts.metrics.repaired)}."
+            f"never guess a value: {named(facts.metrics.repaired)}{facts.of_part}."
         )
     tokens = (facts.status.prompt_tokens, facts.status.completion_tokens)
     if any(tokens):
-        yield f"The calls took {tokens[0]:,} prompt and {tokens[1]:,} completion tokens."
+        these = "These calls" if counts.copied else "The calls"
+        yield f"{these} took {tokens[0]:,} prompt and {tokens[1]:,} completion tokens."
+
+
+def _source_calls(facts: Facts) -> str:
+    """Where to look for what the copied answers took."""
+    if facts.n_calls_of_source is None:
+        return "The calls that gave them are not on record here."
+    n = counted(facts.n_calls_of_source, "call")
+    return f"The calls that gave them (made, retried, lost) are among the {n} of that experiment."
 
 
 def _again(facts: Facts) -> Iterator[str]:
@@ -156,12 +173,12 @@ def _again(facts: Facts) -> Iterator[str]:
         return
     found, drawn_from = facts.retest.consistency, facts.retest.n_drawn_from
     first = f" of the first {drawn_from:,}" if drawn_from else ""
-    kappa = "" if found.kappa.value is None else f"; Fleiss' kappa {shown(found.kappa)}"
+    kappa = "" if found.kappa.value is None else f"; Fleiss' kappa {with_interval(found.kappa)}"
     yield (
         f"A random sample of {counted(facts.retest.n_asked, 'narrative')}{first} was asked "
         f"{facts.retest.times} times with different seeds: of {found.n:,} answered each time, the "
-        f"share whose answers were not all equal was {shown(found.flips)}, that of equal pairs of "
-        f"answers {shown(found.agreement)}{kappa}."
+        f"share whose answers were not all equal was {with_interval(found.flips)}, that of equal "
+        f"pairs of answers {with_interval(found.agreement)}{kappa}."
     )
 
 
@@ -195,10 +212,17 @@ def _labels(facts: Facts) -> Iterator[str]:
         f"Answers ({facts.spec.primary}) were compared with labels where there were any: "
         f"{scores.labelled:,} of {scores.answered:,} answered narratives{which}{how}."
     )
+    if scores.odd_labels:
+        more = counted(scores.odd_labels, "more label", "more labels")
+        yield f"{more} could not be compared and {_is(scores.odd_labels)} not counted as labelled."
     yield from drawn_sentences(facts, design)
     if facts.part:
         yield f"Figures are {facts.part_of_cases}."
-    yield from measured_on(facts.look)
+    yield from measured_on(facts.look, scores.odd_labels)
+
+
+def _is(n: int) -> str:
+    return "is" if n == 1 else "are"
 
 
 def _figures(facts: Facts) -> Iterator[str]:
@@ -213,7 +237,7 @@ def _figures(facts: Facts) -> Iterator[str]:
         found["mean absolute error"] = group.amounts.mean_absolute_error
         found["mean of answer minus label"] = group.amounts.bias
         found["Pearson correlation"] = group.amounts.pearson
-    said = [_said(name, one) for name, one in found.items() if one.value is not None]
+    said = [f"{name} {_measured(e)}" for name, e in found.items() if e.value is not None]
     if not said:
         return
     if group.confusion:
@@ -222,16 +246,13 @@ def _figures(facts: Facts) -> Iterator[str]:
             f"There were {c.tp:,} true positive, {c.tn:,} true negative, {c.fp:,} false positive "
             f"and {c.fn:,} false negative answers."
         )
-    yield f"Figures with 95 % confidence intervals: {'; '.join(said)}."
+    yield f"Figures: {'; '.join(said)}."
     yield from _intervals(found)
     yield from _bounds(group.failed, group.figures.get("accuracy"))
 
 
-def _said(name: str, estimate: Estimate) -> str:
-    ends = estimate.interval
-    return f"{name} {number(estimate.value)}" + (
-        f" ({number(ends[0])} to {number(ends[1])})" if ends else " (no interval)"
-    )
+def _measured(estimate: Estimate) -> str:
+    return with_interval(estimate) + ("" if estimate.interval else " (no interval)")
 
 
 def _intervals(found: dict[str, Estimate]) -> Iterator[str]:
@@ -258,8 +279,8 @@ def _bounds(failed: int, accuracy: Figure | None) -> Iterator[str]:
     if accuracy is not None and accuracy.by_case:
         low, high = map(number, accuracy.by_case)
         yield (
-            "Wilson's takes narratives of one case as independent; with cases resampled, the "
-            f"interval of accuracy is {low} to {high}."
+            "Wilson's interval takes narratives of one case as independent; with cases resampled, "
+            f"that of accuracy is 95 % CI {low} to {high}."
         )
     if accuracy is not None and failed:
         yield (
@@ -267,3 +288,11 @@ def _bounds(failed: int, accuracy: Figure | None) -> Iterator[str]:
             f"or all rightly, accuracy would be {number(accuracy.if_errors_wrong)}, or "
             f"{number(accuracy.if_errors_right)}."
         )
+
+
+_PARAGRAPHS: tuple[tuple[Callable[[Facts], Iterator[str]], ...], ...] = (
+    (_data,),
+    (_model, _prompt, _calls, _again),
+    (_labels, _figures),
+    (corrected_share,),
+)

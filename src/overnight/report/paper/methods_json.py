@@ -1,4 +1,4 @@
-"""The facts of the methods paragraph for programs, one by one."""
+"""The facts of the methods paragraphs for programs, one by one."""
 
 from overnight.report.paper.chosen import samples_json
 from overnight.report.paper.facts import Facts
@@ -6,7 +6,7 @@ from overnight.report.paper.methods import methods
 
 
 def methods_json(facts: Facts) -> dict[str, object]:
-    """The paragraph, and the facts of it that programs ask for one by one."""
+    """The paragraphs as one text, and the facts of it that programs ask for one by one."""
     row, counts = facts.row, facts.counts
     return {
         "experiment_id": facts.status.view.experiment_id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from overnight.report.evaluation_table import shown
+from overnight.report.evaluation_table import shown, with_interval
 from overnight.report.paper.document import Block, Heading, Paragraph, Sentences, Table
 from overnight.report.paper.facts import Facts
 from overnight.report.shares import TITLES, Shares, caution
@@ -34,12 +34,31 @@ def corrected_share(facts: Facts) -> Iterator[str]:
     found = facts.shares
     if found is None or found.to_quote is None:
         return
-    share = shown(getattr(found.overall, found.to_quote).estimate)
+    share = with_interval(getattr(found.overall, found.to_quote).estimate)
     yield (
-        f"The share of yes among all narratives was {shown(found.overall.naive.estimate)} of the "
-        f"answers and, corrected by the labels, {share} ({TITLES[found.to_quote]}); this assumes "
-        f"that {found.assumes[found.to_quote]}"
+        f"The share of yes among all narratives was {with_interval(found.overall.naive.estimate)} "
+        f"of the answers and, corrected by the labels, {share} ({TITLES[found.to_quote]})."
     )
+    yield _assumption(found, "rules" if facts.row["model_provider"] == "rules" else "model")
+
+
+def _assumption(found: Shares, machine: str) -> str:
+    """What the share to quote rests on."""
+    if found.labels == "drawn":
+        how = "were drawn with known probabilities"
+        if any(one.problem is None and one.n_labelled < one.sample.n for one in found.samples):
+            how += ", and that those drawn and not labelled are like them"
+    elif found.labels == "all":
+        how = "are all narratives"
+    else:
+        within = " within each narrative type" if found.labels == "within-type" else ""
+        how = f"are a random sample{within}"
+    model = (
+        f"it assumes nothing about the accuracy of the {machine}"
+        if found.to_quote == "ppi"
+        else f"the answers of the {machine} are not used"
+    )
+    return f"This assumes only that the labelled narratives {how}; {model}."
 
 
 def share_of_yes(facts: Facts) -> str | None:

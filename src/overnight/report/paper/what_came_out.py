@@ -52,7 +52,7 @@ def what_came_out(facts: Facts) -> Iterator[Block]:
         "In brackets: 95 % intervals; Wilson for proportions, resampled or summed by case "
         "otherwise. Errors are counted, not measured."
     )
-    yield from _figures(overall)
+    yield from _figures(facts)
     yield from _confusion(facts)
     yield from _tabled("Classes", classes_table(overall))
     yield from _tabled("Each figure if every error had been wrong, or right", bounds_table(overall))
@@ -83,7 +83,8 @@ def _tabled(title: str, rows: list[Row]) -> Iterator[Block]:
         yield Table(rows, title)
 
 
-def _figures(group: Group) -> Iterator[Block]:
+def _figures(facts: Facts) -> Iterator[Block]:
+    group = facts.evaluation.overall
     points = [
         Point(figure_title(name), f.estimate.value, f.estimate.interval, _ends(f, group))
         for name, f in group.figures.items()
@@ -91,7 +92,9 @@ def _figures(group: Group) -> Iterator[Block]:
     ]
     if len(points) < 2:  # noqa: PLR2004 - one needs no picture
         return
-    said = "Discs: figures of all narratives; lines: their 95 % intervals."
+    of = {"develop": "the development part", "test": "the test part"}
+    whose = of.get(facts.part_name, "all narratives")
+    said = f"Discs: figures of {whose}; lines: their 95 % intervals."
     if group.failed:
         said += " Grey bars: from every error wrong to every error right."
     caption = Caption("figures", "Figures", marks=said)

@@ -63,8 +63,8 @@ def _left_out(facts: Facts) -> str | None:
     if not left_out:
         return None
     return (
-        f"{counted(sum(left_out.values()), 'row')} of the data file could not be used "
-        f"({named(left_out)}) and are not in any figure."
+        f"{counted(sum(left_out.values()), 'narrative')} of the data file could not be used "
+        f"({named(left_out)}): no figure tells of them."
     )
 
 
@@ -171,7 +171,7 @@ def _configurations(facts: Facts) -> str | None:
         return None
     look = facts.look
     if look is not None and (look.n_configurations > 1 or look.seen_before):
-        return " ".join(look_sentences(look))
+        return " ".join(look_sentences(look, facts.labelled.odd_labels))
     return (
         "No other configuration has been measured on these labels in this database. If the prompt "
         "was written with these labels in view, the figures are optimistic all the same."
@@ -217,7 +217,7 @@ def _repaired(facts: Facts) -> str | None:
         return None
     return (
         "Some replies did not keep to the form asked for and were mended before they were read "
-        f"({named(facts.metrics.repaired)}). A repair never guesses a value."
+        f"({named(facts.metrics.repaired)}{facts.of_part}). A repair never guesses a value."
     )
 
 

@@ -94,7 +94,7 @@ def _data_rows(facts: Facts) -> list[Row]:
         ["of so many cases", f"{facts.n_cases:,}"],
         ["figures below", facts.part_of_cases],
         ["narrative types", types],
-        ["rows left out", named(facts.status.left_out) or "none"],
+        ["narratives left out", named(facts.status.left_out) or "none"],
         ["labels that are neither yes nor no", _some(data.odd_labels) if is_boolean else ""],
     )
 

@@ -11,7 +11,7 @@ from overnight.report.paper.facts import Facts, counted, moment
 from overnight.report.paper.how_it_went import how_it_went
 from overnight.report.paper.html import html
 from overnight.report.paper.markdown import markdown
-from overnight.report.paper.methods import methods
+from overnight.report.paper.methods import paragraphs
 from overnight.report.paper.what_came_out import what_came_out
 from overnight.report.paper.what_it_supports import what_it_supports
 from overnight.report.paper.what_was_run import what_was_run
@@ -44,7 +44,7 @@ def _blocks(facts: Facts, wrong: Mapping[str, Iterable[Result]] | None) -> Itera
     yield from what_came_out(facts)
     yield from what_it_supports(facts)
     yield Heading("For the methods section")
-    yield Paragraph(methods(facts))
+    yield from map(Paragraph, paragraphs(facts))
     if wrong is not None:
         yield from wrong_answers(wrong)
 
