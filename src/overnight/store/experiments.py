@@ -17,6 +17,7 @@ from overnight.store.texts import storable, storable_text
 from overnight.store.times import as_text, from_text
 
 _SAME_BEGINNING = 2  # characters of an id that was mistyped further on
+_LIKE = 0.7  # of 0..1: no two ids are so much alike by chance
 _N_NARRATIVES = "(SELECT n_narratives FROM datasets d WHERE d.dataset_id = experiments.dataset_id)"
 # A row that somebody wrote by hand may lack the total: then it is what it would have been.
 _TOTAL = (
@@ -113,8 +114,10 @@ def find_experiment(database: Database, name: str) -> Experiment:
 def _is_like(name: str, experiment_id: str, title: str) -> bool:
     """Whether it may have been meant: ids have letters in common by chance, beginnings do not."""
     typed = name.lower()
-    same = len(typed) >= _SAME_BEGINNING and experiment_id.startswith(typed[:_SAME_BEGINNING])
-    return same or bool(difflib.get_close_matches(typed, [title.lower()]))
+    if len(typed) >= _SAME_BEGINNING and experiment_id.startswith(typed[:_SAME_BEGINNING]):
+        return True
+    near = [title.lower()], [experiment_id[: len(typed)]]
+    return any(difflib.get_close_matches(typed, one, cutoff=_LIKE) for one in near)
 
 
 def _likeness(name: str, experiment_id: str, title: str) -> float:
