@@ -11,6 +11,7 @@ OvernightError
 │   ├── ExperimentOwned   ... another process works on it
 │   ├── AlreadyCompleted  ... nothing is left to do
 │   ├── DataChanged       ... the data file is not what the experiment was started with
+│   │   └── DataMissing   ... but is not there at all
 │   └── DatabaseRefused   ... the database cannot be used as it is
 └── StoppedError          the run stopped; the same command goes on          (exit 1)
     ├── DatabaseBusy      ... because another program keeps the database locked
@@ -61,7 +62,11 @@ class MissingExtra(UsageError):
     """An optional part of overnight is needed and not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs an optional part: pip install 'overnight[{extra}]'")
+        # Not by name: an index may know something else by the name of overnight.
+        super().__init__(
+            f"{what} needs an optional part: pipx install --force '.[{extra}]' in the folder of "
+            f"overnight (without pipx: pip install '.[{extra}]' there)"
+        )
 
 
 class RefusedError(OvernightError):
@@ -94,6 +99,10 @@ class AlreadyCompleted(RefusedError):
 
 class DataChanged(RefusedError):
     """The data file does not hold the narratives that an experiment was started with."""
+
+
+class DataMissing(DataChanged):
+    """There is no data file any more where the experiment had one."""
 
 
 class DatabaseRefused(RefusedError):

@@ -115,7 +115,10 @@ def _open_pause(summary: Summary, owner: Owner | None) -> PauseRow | None:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What became of the calls that are on the ledger: made = answered + failed + lost + open."""
+    """What became of the calls that are on the ledger: made = answered + failed + lost + open.
+
+    Of those that are open some are only entered, in one transaction with those before them.
+    """
 
     made: int
     answered: int
@@ -127,14 +130,17 @@ class Calls:
     @property
     def text(self) -> str:
         """Each kind with what it means: 53 made = 47 answered + 3 failed (...) + ..."""
-        under_way = "under way" if self.is_alive else "under way when it died"
+        under_way, ahead = ("under way", "not made yet")
+        if not self.is_alive:
+            under_way, ahead = ("under way when it died", "never made")
         kinds = (
             (self.failed, "failed (no answer, or none that could be read)"),
             (self.lost, "lost (abandoned under way; they may have been paid for)"),
-            (self.open, f"open ({under_way}, or entered ahead)"),
+            (self.open, f"open ({under_way}, or entered ahead and {ahead})"),
         )
         others = "".join(f" + {n:,} {what}" for n, what in kinds if n)
-        return f"{self.made:,} made = {self.answered:,} answered{others}"
+        word = "entered" if self.open else "made"
+        return f"{self.made:,} {word} = {self.answered:,} answered{others}"
 
 
 def _calls(view: "ExperimentView") -> Calls | None:

@@ -1,6 +1,7 @@
 """What a run is like in words: times, spans, rates, shares, sizes, pauses, progress."""
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from overnight.domain.flow import Toll
@@ -111,6 +112,23 @@ def money(amount: float, currency: str) -> str:
         return f"less than 0.0001 {currency}"
     digits = 2 if amount == 0 or amount >= 0.1 else 1 - math.floor(math.log10(amount))  # noqa: PLR2004
     return f"{amount:,.{digits}f} {currency}"
+
+
+def setting_text(value: object) -> str:
+    """A value of an experiment file as people write it: nothing, true, SiteID, Year, test: 0.3."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_nested(one)}" for key, one in value.items()) or "nothing"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_nested, value)) or "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "nothing" if value is None else str(value)
+
+
+def _nested(value: object) -> str:
+    """One of several: in brackets where it has several itself."""
+    several = isinstance(value, Mapping | list | tuple)
+    return f"[{setting_text(value)}]" if several else setting_text(value)
 
 
 def short_count(n: int) -> str:

@@ -112,7 +112,7 @@ def test_a_packaged_model_that_is_missing_names_its_command(monkeypatch, tmp_pat
 def test_a_missing_engine_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
-    with pytest.raises(MissingExtra, match=r"pip install 'overnight\[embedded\]'"):
+    with pytest.raises(MissingExtra, match=r"pipx install --force '\.\[embedded\]'"):
         asyncio.run(opened_answers(model="m.gguf", folder=tmp_path))
 
 

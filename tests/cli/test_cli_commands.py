@@ -262,10 +262,16 @@ def test_the_nearest_ids_come_first(overnight, done):
     wanted = ids["study"]
     typed = wanted[:3] + "zz" + wanted[5:12]
     nearest = one_sentence(overnight("status", typed).err).split("the nearest: ")[1]
-    assert nearest.startswith(f"{wanted} (study), ")
-    assert nearest.count(" (") == 3
+    assert nearest.startswith(f"{wanted} (study)")
+    assert all(one.startswith(wanted[:2]) for one in nearest.split(", "))
     by_name = one_sentence(overnight("status", "fourht").err).split("the nearest: ")[1]
-    assert by_name.startswith(f"{ids['fourth']} (fourth), ")
+    assert by_name.startswith(f"{ids['fourth']} (fourth)")
+
+
+@pytest.mark.usefixtures("done")
+def test_ids_that_have_nothing_to_do_with_what_was_typed_are_not_named(overnight):
+    told = one_sentence(overnight("status", "zzzz").err)
+    assert told == "no experiment has the id 'zzzz'; see: overnight list"
 
 
 def test_a_beginning_is_enough_while_it_is_unique(overnight, done):
@@ -394,6 +400,12 @@ def test_init_works_in_a_folder_that_holds_other_things(overnight, tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_init_here_needs_no_cd(overnight, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "  cd " not in overnight("init", ".").out
+    assert "  cd study\n" in overnight("init", "study").out
+
+
 def test_init_where_nothing_can_be_written_is_told_in_a_sentence(overnight, tmp_path):
     (tmp_path / "file").touch()
     said = overnight("init", tmp_path / "file" / "study")
@@ -419,6 +431,48 @@ def test_check_offline_sends_nothing(overnight, study, server, monkeypatch):
     assert server.calls == []
     assert server.n_connections == 0
     assert not study.database.exists()
+
+
+@pytest.mark.parametrize("command", [("check", "--offline"), ("run",)])
+def test_a_file_with_a_header_and_no_rows_is_not_ready(overnight, study, monkeypatch, command):
+    monkeypatch.chdir(study.folder)
+    study.data(0).configure("http://127.0.0.1:9")
+    said = overnight(command[0], "study.yaml", *command[1:])
+    assert said.code == 2
+    assert one_sentence(said.err).endswith("narratives.csv has a header and no rows")
+    assert "Ready" not in said.out
+
+
+COLUMNS = {"id": "site", "text": {"cme": "story"}, "label": {"cme": "verdict"}}
+
+
+def test_check_warns_where_most_ids_occur_before_and_most_labels_are_texts(
+    overnight, study, monkeypatch
+):
+    monkeypatch.chdir(study.folder)
+    rows = [f"{i % 8},Text {i} is invented.,{'A long sentence. ' * 4}\n" for i in range(20)]
+    (study.folder / "narratives.csv").write_text("site,story,verdict\n" + "".join(rows))
+    study.configure("http://127.0.0.1:9", data={"columns": COLUMNS})
+    said = overnight("check", "study.yaml", "--offline")
+    assert said.code == 0
+    told = " ".join(said.out.split())
+    assert (
+        "12 of 20 texts are left out because their id occurs before: is site alone the id? "
+        "(data.columns.id)"
+    ) in told
+    assert "8 of 8 labels are longer than 40 characters" in told
+    assert len(as_json(overnight("check", "study.yaml", "--offline", "--json"))["warnings"]) == 2
+
+
+@pytest.mark.usefixtures("done")
+def test_check_has_nothing_to_warn_of(overnight):
+    assert as_json(overnight("check", "study.yaml", "--offline", "--json"))["warnings"] == []
+
+
+def test_show_says_that_there_is_more_only_where_there_is(overnight, done):
+    for limit, more in ((30, False), (29, True)):
+        said = overnight("show", done.id[:8], "--limit", limit).out
+        assert ("all of them: --limit 0" in said) is more
 
 
 def test_check_sends_one_invented_text_and_writes_nothing(overnight, study, server, monkeypatch):

@@ -298,6 +298,10 @@ def test_another_label_is_refused_and_with_replace_the_old_one_stays_in_the_hist
     said = overnight("label", drawn.id, other, "--by", "B")
     assert said.code == 3
     assert "1 row is in the way" in said.err
+    assert "--skip-invalid" not in said.err
+    said = overnight("label", drawn.id, other, "--by", "B", "--skip-invalid")
+    assert said.code == 3
+    assert "--skip-invalid skips what is wrong, not what disagrees: take that out" in said.err
     assert rows[1][1] in said.err
     assert (labels(drawn), len(history(drawn))) == (before, 20)
     said = overnight("label", drawn.id, other, "--by", "B", "--replace")

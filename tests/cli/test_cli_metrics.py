@@ -208,8 +208,15 @@ def test_a_row_without_a_total_covers_what_its_limit_and_its_data_allow(overnigh
 def test_an_unknown_column_is_one_sentence(overnight):
     said = overnight("metrics", "--by", "narrative_tpye")
     assert said.code == 2
-    assert "did you mean narrative_type" in said.err
+    assert "did you mean narrative_type? Columns to keep" in said.err
     assert said.out == ""
+
+
+@pytest.mark.usefixtures("split")
+def test_two_columns_at_once_are_one_too_many(overnight):
+    said = overnight("metrics", "--by", "narrative_type,narrative_type")
+    assert said.code == 2
+    assert "are 2 columns; one column, such as narrative_type" in said.err
 
 
 @pytest.mark.usefixtures("done")

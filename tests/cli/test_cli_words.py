@@ -17,6 +17,8 @@ from overnight.events import Progressed, SessionEnded, Waiting
 from overnight.session import Ending
 from overnight.stop import StopRequest
 from overnight.testing import Scripted, keyword_script
+from overnight.views import Calls
+from overnight.words import setting_text
 
 
 def progressed(**values: object) -> Progressed:
@@ -95,6 +97,28 @@ def test_calls_add_up_and_say_what_became_of_them(overnight, study, server, monk
     line = "12 made = 9 answered + 3 failed (no answer, or none that could be read)"
     assert line in overnight("status").out
     assert json.loads(overnight("status", "--json").out)["calls"]["made"] == 12
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (None, "nothing"),
+        ([], "nothing"),
+        (True, "true"),
+        (["SiteID", "Year"], "SiteID, Year"),
+        ({"column": "fold", "test": ["a", "b"]}, "column: fold, test: [a, b]"),
+        (0.3, "0.3"),
+    ],
+)
+def test_a_setting_is_told_as_people_write_it(value, told):
+    assert setting_text(value) == told
+
+
+def test_what_is_only_entered_ahead_is_not_called_made():
+    said = Calls(45, 27, failed=0, lost=0, open=18, is_alive=True).text
+    assert said == (
+        "45 entered = 27 answered + 18 open (under way, or entered ahead and not made yet)"
+    )
 
 
 # --- list ----------------------------------------------------------------------------------------

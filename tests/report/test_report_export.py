@@ -59,7 +59,7 @@ def test_an_unknown_format_is_refused_with_the_known_ones_before_anything_is_tou
 
 def test_missing_pyarrow_names_the_extra_before_anything_is_touched(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtra, match=r"overnight\[parquet\]"):
+    with pytest.raises(MissingExtra, match=r"\.\[parquet\]. in the folder of overnight"):
         export([], DEFAULT_ANSWER, tmp_path / "new", ["csv", "parquet"])
     assert not (tmp_path / "new").exists()
 

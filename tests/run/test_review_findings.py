@@ -208,6 +208,7 @@ def test_finding_3_five_starts_at_once_make_one_experiment(study):
     assert sorted(code for _, code in ended) == [0, 3, 3, 3, 3]
     refused = [told for told, code in ended if code == 3]
     assert all("is being worked on by process" in told for told in refused)
+    assert not any("going on with" in told for told in refused)
     assert study.value("SELECT count(*) FROM experiments") == 1
     assert study.value("SELECT count(*) FROM datasets") == 1
     assert len(server.calls) == 60
@@ -240,7 +241,7 @@ def test_finding_5_and_8_what_shapes_answers_stays_as_it_was_and_each_difference
 
     told = said(study)
     assert "run.seed = 7 (it keeps 100) is not used" in told
-    assert "run.max_narratives = 12 (it keeps None) is not used" in told
+    assert "run.max_narratives = 12 (it keeps nothing) is not used" in told
     assert "--max-narratives N raises it" in told
     assert "prompt.system_prompt" in told
     assert result.counts.answered == 20
@@ -256,7 +257,7 @@ def test_what_does_not_shape_answers_may_change_at_each_session_and_is_logged(st
     going_on(study, server, config_file=study.config)
 
     assert "changed: run.concurrency: 1 before, now 3" in said(study)
-    assert "changed: run.drain_sec: None before, now 5" in said(study)
+    assert "changed: run.drain_sec: nothing before, now 5" in said(study)
     assert study.value("SELECT experiment_name FROM experiments") == "renamed"
     log = next(study.folder.glob("logs/experiments/*/run.log")).read_text()
     assert "changed: run.concurrency" in log

@@ -106,7 +106,7 @@ def test_a_price_is_given_to_a_completed_experiment_without_a_call(study, server
         assert done.already_complete
         assert done.usage.so_far == pytest.approx(paid(study))
     assert usage(study).text.endswith(" EUR")
-    assert "changed: model.price: None before, now {'input': 2.0, 'output': 10.0}" in said(study)
+    assert "changed: model.price: nothing before, now input: 2.0, output: 10.0" in said(study)
     study.configure(server.url)
     assert study.run().usage.text is None, "a price that is taken away is no price"
     assert (len(server.calls), study.query(digests)) == (N, before)
@@ -119,7 +119,7 @@ def test_a_price_is_given_at_a_resume(study, server):
     changes = Changes(config_file=study.config, max_narratives=N)
     done = resume("latest", db=study.database, changes=changes, handler=study.events.append)
     assert done.usage.so_far == pytest.approx(paid(study)), "also for what was paid before"
-    assert "changed: model.price: None before, now {'input': 2.0, 'output': 10.0}" in said(study)
+    assert "changed: model.price: nothing before, now input: 2.0, output: 10.0" in said(study)
     assert not any("model.price" in line and "not used" in line for line in said(study))
 
 

@@ -324,6 +324,10 @@ def test_a_missing_file_of_an_unfinished_experiment_is_refused_with_the_ways_on(
         assert process.returncode == 3
         assert "now: missing" in said
         assert f"overnight resume {experiment_id[:8]} --use-stored-data" in said
+        assert "\nPut the file back, " in said
+        assert "--reuse" not in said, "which needs the file"
+        assert "--new" not in said
+        assert "going on with" not in said
     assert f"overnight resume {experiment_id[:8]} --config CONFIG" in said
     assert study.query("SELECT * FROM run_sessions") == before
     assert not (study.folder / "backups").exists()

@@ -184,7 +184,7 @@ def test_of_many_values_those_with_most_narratives_are_shown(study, server):
 def test_a_column_that_is_not_kept_is_named_with_the_nearest(study, server):
     data(study)
     study.configure(server.url, data=KEEP).run()
-    with pytest.raises(UsageError, match=r"'SitID' is not kept .*did you mean SiteID\. Columns"):
+    with pytest.raises(UsageError, match=r"'SitID' is not kept .*did you mean SiteID\? Columns"):
         evaluate(db=study.database, by="SitID")
 
 

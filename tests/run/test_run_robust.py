@@ -264,6 +264,7 @@ def test_a_run_whose_answers_are_worthless_stops_after_twenty(study, n):
         return
     assert result.status is Status.FAILED
     assert "show latest --errors" in result.reason
+    assert "then overnight run CONFIG --new" in result.reason
     assert len(server.calls) <= 20 * 3 + 2 * 17  # other narratives were on their way already
 
 

@@ -17,7 +17,8 @@ from overnight.commands.report import facts_of, report
 from overnight.commands.results import export, metrics, results
 from overnight.commands.resume import Changes, resume
 from overnight.domain.split import is_drawn
-from overnight.errors import DataError, RefusedError, UsageError
+from overnight.errors import ConfigError, DataError, RefusedError, UsageError
+from overnight.events import Said
 from overnight.report.look_text import look_sentences
 from overnight.store.backup import back_up
 from overnight.store.database import open_database
@@ -216,13 +217,33 @@ def test_a_split_that_comes_later_costs_no_call_and_says_what_was_seen_before(st
     assert final.look.seen_before == 1  # the whole was measured when the run ended
 
 
+def test_a_split_that_is_taken_away_is_warned_of(study, server, split):
+    data(study)
+    study.configure(server.url, data=split).run()
+    study.configure(server.url)
+    study.run()
+    warned = [one.message for one in study.events if isinstance(one, Said) and one.warning]
+    assert any(told.startswith("the test part is no longer set apart") for told in warned)
+    said = [one.message for one in study.events if isinstance(one, Said)]
+    changed = [told for told in said if told.startswith("changed: data.split: ")]
+    assert len(changed) == 1
+    assert changed[0].endswith(" before, now nothing")
+    assert not re.search(r"[{}']|None", changed[0])
+
+
+def test_a_share_in_percent_is_told_what_it_is_as_a_share(study, server):
+    study.configure(server.url, data={"split": {"test": 30}})
+    with pytest.raises(ConfigError, match=r"a share below 1 \(30 % is 0\.3\), not 30"):
+        study.run()
+
+
 def test_a_misspelled_value_is_said_before_it_leaks_the_test_part(study, server):
     data(study)
     study.configure(server.url, data={"split": {"column": "fold", "test": ["tset"]}})
     with pytest.raises(DataError, match=r"no narrative has fold = 'tset'.*'train' \(100\)"):
         study.run()
     assert study.value("SELECT count(*) FROM experiments") == 0
-    with pytest.raises(DataError, match="no narrative has fold = 'tset'"):
+    with pytest.raises(DataError, match=r"no narrative has fold = 'tset'.*'train' \(100\)"):
         check(study.config, offline=True)
     study.configure(server.url, data=COLUMN)
     assert check(study.config, offline=True).census.n_usable == N

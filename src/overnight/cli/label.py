@@ -90,7 +90,11 @@ def label(
         typer.Option("--replace", help="Let labels that differ from those on record count."),
     ] = False,
     skip_invalid: Annotated[
-        bool, typer.Option("--skip-invalid", help="Record the rows that can be recorded.")
+        bool,
+        typer.Option(
+            "--skip-invalid",
+            help="Skip rows that are wrong (not rows that disagree), and record the others.",
+        ),
     ] = False,
     db: Db = None,
     json_: Json = False,

@@ -214,7 +214,8 @@ def _messages(event: Event) -> list[tuple[str, str | None]]:
     if isinstance(event, SessionOpened):
         c = event.counts
         copied = f", {c.copied:,} of them copied" if c.copied else ""
-        again = f", {event.errors_again:,} errors to ask again" if event.errors_again else ""
+        errors = "1 error" if event.errors_again == 1 else f"{event.errors_again:,} errors"
+        again = f", {errors} to ask again" if event.errors_again else ""
         return [
             (f"{event.name}: {event.experiment_id}", "bold"),
             (

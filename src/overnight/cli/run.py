@@ -40,7 +40,12 @@ def demo(
 
 @app.command(rich_help_panel=RUN)
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder, new or empty.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="A folder, made if need be. Nothing that is in it is replaced."
+        ),
+    ],
 ) -> None:
     """Make a folder with commented experiment files and example data to start from."""
     from overnight.cli.show_run import show_init

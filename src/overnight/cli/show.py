@@ -138,15 +138,16 @@ def show_results(
     found: Iterable[Result], declared: Declared, *, limit: int, with_text: bool, as_json: bool
 ) -> None:
     """Answers, a row each; as JSON with the columns of an export."""
-    chosen = itertools.islice(found, limit or None)
     if as_json:
+        chosen = itertools.islice(found, limit or None)
         columns = columns_of(declared.spec, with_text=with_text, beside=declared.beside)
         stream_json({column.name: column.get(row) for column in columns} for row in chosen)
         return
     fields = [field.name for field in declared.spec.fields]
     rows = [["row", "incident", "type", "label", *fields, "right", "error"]]
     texts = []
-    for result in chosen:
+    rest = iter(found)
+    for result in itertools.islice(rest, limit or None):
         output = result.output or {}
         rows.append(
             [
@@ -172,7 +173,7 @@ def show_results(
             out.print(f"\nrow {row_num:,}", style="bold")
             out.print(text)
             out.print(f"-> {reply}")
-    if limit and len(rows) > limit:
+    if limit and next(rest, None) is not None:
         out.print(f"\nThe first {limit:,}; all of them: --limit 0")
 
 

@@ -28,6 +28,8 @@ def show_check(checked: Check, *, as_json: bool) -> bool:
     out.print(table([["", ""], *_check_rows(checked)], right=False))
     if checked.leaves_for:
         out.print(f"narratives will leave this machine to {checked.leaves_for}", style="yellow")
+    for warning in checked.warnings:
+        out.print(warning, style="yellow")
     if not has_room:
         out.print("The disk has too little room.", style="red")
     if fine:
@@ -100,6 +102,7 @@ def _check_json(checked: Check) -> dict[str, Any]:
         "config": checked.config.file,
         "layout": checked.layout,
         "data": {f.name: getattr(checked.census, f.name) for f in dataclasses.fields(Census)},
+        "warnings": checked.warnings,
         "n_to_run": checked.n_to_run,
         "concurrency": checked.concurrency or "auto",
         "narratives_leave_for": checked.leaves_for,

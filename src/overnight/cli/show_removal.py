@@ -54,12 +54,13 @@ def show_cleaned(done: Cleaned) -> None:
         _show_none(out, done)
         return
     for one in done.deleted:
-        n, files = one.view.counts.completed, len(one.files)
-        out.print(
-            f"Deleted {one.view.experiment_id} ({one.view.name}): {n:,} results, {files} files."
-        )
+        n, n_files = one.view.counts.completed, len(one.files)
+        results = "1 result" if n == 1 else f"{n:,} results"
+        files = "1 file" if n_files == 1 else f"{n_files} files"
+        out.print(f"Deleted {one.view.experiment_id} ({one.view.name}): {results}, {files}.")
     if done.deleted:
-        out.print("Its narratives stay in the database; overnight purge ID deletes them too.")
+        whose = "Its" if len(done.deleted) == 1 else "Their"
+        out.print(f"{whose} narratives stay in the database; overnight purge ID deletes them too.")
 
 
 def _show_none(out: Console, done: Cleaned) -> None:

@@ -201,7 +201,8 @@ def show_init(files: Sequence[Path], folder: Path) -> None:
         out.print(f"  {file.name}")
     overnight = this_command()
     out.print("\nTry at once, without a server:")
-    out.print(f"  cd {shlex.quote(str(folder))}")
+    if folder.resolve() != Path.cwd().resolve():
+        out.print(f"  cd {shlex.quote(str(folder))}")
     out.print(f"  {overnight} run baseline.yaml")
     out.print("With your own server: look into one of the files, then")
     out.print(f"  {overnight} check lmstudio.yaml")

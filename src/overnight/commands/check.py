@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from overnight.domain.narrative import Narrative
 from overnight.domain.outcome import Blame, Fault, Reply
 from overnight.ingest.keep import census_of
 from overnight.ingest.load import Census
-from overnight.ingest.source import open_source
+from overnight.ingest.source import LONGEST_LABEL, open_source
 from overnight.parse import read_answer
 
 INVENTED_TEXT = (
@@ -93,6 +93,36 @@ class Check:
     def mean_length(self) -> int:
         """Of the usable narratives, in bytes: by how much their calls differ from the one made."""
         return round(self.census.n_bytes / max(self.census.n_usable, 1))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What lets a run go on, and is hardly what was meant."""
+        return (*_duplicates(self.census, self.config), *_long_labels(self.census, self.config))
+
+
+def _duplicates(census: Census, config: Config) -> Iterator[str]:
+    """That most texts would be left out, since their id is not the whole id."""
+    if census.n_duplicates * 2 <= census.n_texts:
+        return
+    columns = config.values.data.columns
+    ids = [] if columns is None else [columns.id] if isinstance(columns.id, str) else columns.id
+    alone = f"is {ids[0]} alone" if len(ids) == 1 else f"are {', '.join(ids)} together"
+    yield (
+        f"{census.n_duplicates:,} of {census.n_texts:,} texts are left out because their id occurs "
+        f"before: {alone if ids else 'is the id column alone'} the id? (data.columns.id)"
+    )
+
+
+def _long_labels(census: Census, config: Config) -> Iterator[str]:
+    """That the column of the labels holds texts, which are the same as no answer."""
+    primary = config.values.answer.primary_field
+    is_free = primary is None or primary.type == "string"
+    if not is_free and census.n_long_labels * 2 > census.n_labelled:
+        yield (
+            f"{census.n_long_labels:,} of {census.n_labelled:,} labels are longer than "
+            f"{LONGEST_LABEL} characters and cannot be compared with an answer: is the label "
+            "column the one of a text? (data.columns.label)"
+        )
 
 
 def check(config_file: Path | str, *, db: Path | str | None = None, offline: bool = False) -> Check:

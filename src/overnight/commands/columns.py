@@ -31,11 +31,15 @@ def column_of(kept: Sequence[str], name: str) -> str:
     """The kept column that is meant. Raises UsageError, naming what is near."""
     column = kept_column(kept, name)
     if column is None:
-        near = did_you_mean(name, kept).removesuffix("?")
+        parts = [part.strip() for part in name.split(",")]
+        if len(parts) > 1 and all(kept_column(kept, part) for part in parts):
+            raise UsageError(f"{name!r} are {len(parts)} columns; one column, such as {parts[0]}")
+        near = did_you_mean(name, kept)
+        near += "" if near.endswith("?") else "."
         raise UsageError(
-            f"{name!r} is not kept beside the narratives{near}. Columns to "
-            "keep stand in data.keep of the experiment file; overnight run CONFIG reads them "
-            "without a call"
+            f"{name!r} is not kept beside the narratives{near} "
+            "Columns to keep stand in data.keep of the experiment file; overnight run CONFIG reads "
+            "them without a call"
         )
     return column
 

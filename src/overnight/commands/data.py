@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from overnight.config import Config, naming_the_line
 from overnight.config.binding import mapping_json
 from overnight.domain.experiment import Experiment, Status
-from overnight.errors import DataChanged
+from overnight.errors import DataChanged, DataMissing
 from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
 from overnight.ingest.keep import keep_columns, kept_notes
@@ -103,6 +103,13 @@ def _of_an_earlier_experiment(
 
 def _refusal(changed: DataChanged, other: Experiment, config: Config) -> DataChanged:
     short = other.experiment_id[:8]
+    if isinstance(changed, DataMissing):
+        return DataMissing(
+            f"{changed}; {short} ({other.name}), which is not finished, was started with it\n"
+            f"Put the file back, or correct data.file in {config.file}, then type the same command "
+            "again\n"
+            f"To go on without it: overnight resume {short} --use-stored-data"
+        )
     return DataChanged(
         f"{changed}; {short} ({other.name}), which is not finished, was started with it as it was\n"
         f"To go on with the stored narratives: overnight resume {short} --use-stored-data\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from overnight.commands.labelled import (
     ANOTHER,
+    DISAGREE,
     NAMED,
     NOTHING,
     InTheWay,
@@ -86,7 +87,8 @@ def label(
             replaced = [one for one in new if _has_label(primary, one)]
             if replaced and not replace:
                 differing = told(_differing(replaced), first=NAMED)
-                raise RefusedError(listed(NOTHING, len(replaced), differing, _TO_WIN))
+                advice = (DISAGREE if skip_invalid else "") + _TO_WIN
+                raise RefusedError(listed(NOTHING, len(replaced), differing, advice))
             now = as_text(time.time())
             add_labels(
                 connection,

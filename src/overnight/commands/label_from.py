@@ -6,6 +6,7 @@ from pathlib import Path
 
 from overnight.commands.labelled import (
     ANOTHER,
+    DISAGREE,
     NAMED,
     NOTHING,
     InTheWay,
@@ -258,7 +259,8 @@ def _refuse_where_in_the_way(
         raise DataError(listed(heading, len(found.invalid), problems, _TO_SKIP, "narrative"))
     if found.replaced and not replace:
         problems = told(found.replaced, "narrative", first=NAMED)
-        raise RefusedError(listed(heading, len(found.replaced), problems, _TO_WIN, "narrative"))
+        advice = (DISAGREE if skip_invalid else "") + _TO_WIN
+        raise RefusedError(listed(heading, len(found.replaced), problems, advice, "narrative"))
 
 
 _TO_SKIP = "--skip-invalid takes over the others"

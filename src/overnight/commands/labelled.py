@@ -15,6 +15,7 @@ from overnight.store.experiments import list_experiments, update_experiment
 NAMED = 20  # problems, or narratives, that are listed at the most
 NOTHING = "nothing was recorded"
 ANOTHER = "another label is on record"
+DISAGREE = "--skip-invalid skips what is wrong, not what disagrees: take that out, or "
 _FIRST = 5  # of the rows with the same problem
 _LONGEST = 40  # characters of a label; what is longer may be a narrative, and is not repeated
 

@@ -22,6 +22,7 @@ from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.datasets import get_dataset
 from overnight.store.experiments import find_experiment, list_experiments
+from overnight.words import setting_text
 
 RETRIED = ("api_error", "rate_limit", "parse_error", "unknown")  # unless others are named
 _LONGEST_VALUE = 60  # characters of a differing value that are shown
@@ -137,7 +138,7 @@ def _warn_of_differences(kept: Config, given: Config, say: Handler) -> None:
     for name, value in before.items():
         if value == after[name]:
             continue
-        told = f" = {after[name]!r} (it keeps {value!r})"
+        told = f" = {setting_text(after[name])} (it keeps {setting_text(value)})"
         told = given.secrets.hide(kept.secrets.hide(told))
         shown = told if len(told) <= _LONGEST_VALUE else " (it keeps its own)"
         how = "; --max-narratives N raises it" if name == "run.max_narratives" else ""

@@ -18,7 +18,7 @@ from overnight.config.binding import with_binding_of
 from overnight.connect import connected
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import AlreadyCompleted
-from overnight.events import Handler, Said
+from overnight.events import Handler
 from overnight.session import Opening
 from overnight.stop import StopRequest, signals
 from overnight.store.database import Database
@@ -70,7 +70,6 @@ def run(
             if experiment.status is Status.COMPLETED:
                 return _already_complete(database, experiment, config, handler)
             if not is_new:
-                handler(Said(f"going on with {experiment.experiment_id} ({experiment.name})"))
                 config = as_started(experiment, config)
             opening = Opening(config, loaded=data.checksum, backup=backup)
             try:

@@ -8,9 +8,10 @@ from overnight.config import Config
 from overnight.config.binding import changed_keys
 from overnight.domain.experiment import Experiment
 from overnight.events import Handler, Said
-from overnight.session import hold, metric_columns
+from overnight.session import NO_TEST_PART, hold, metric_columns
 from overnight.store.database import Database
 from overnight.store.experiments import get_experiment, update_experiment
+from overnight.words import setting_text
 
 _LOOKING = {"data": ("keep", "split", "labels"), "model": ("price",)}
 
@@ -36,7 +37,13 @@ def take_over(
             update_experiment(connection, experiment.experiment_key, columns)
     which = f"repetition {experiment.repeat_no}: " if experiment.repeat_no else ""
     for name, (before, after) in changed.items():
-        say(Said(f"{which}changed: {name}: {before!r} before, now {after!r}"))
+        say(
+            Said(
+                f"{which}changed: {name}: {setting_text(before)} before, now {setting_text(after)}"
+            )
+        )
+        if name == "data.split" and after is None and not which:
+            say(NO_TEST_PART)
     return get_experiment(database, experiment.experiment_key)
 
 

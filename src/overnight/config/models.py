@@ -187,6 +187,14 @@ class SplitSection(Section):
     test: Annotated[float, Field(gt=0, lt=1)] | list[str]
     seed: int = Field(default=0, ge=0, description="of the share; not run.seed")
 
+    @field_validator("test", mode="before")
+    @classmethod
+    def _share_below_one(cls, test: object) -> object:
+        if isinstance(test, int | float) and not isinstance(test, bool) and test >= 1:
+            percent = f" ({test:g} % is {test / 100:g})" if 1 < test < 100 else ""  # noqa: PLR2004
+            raise ValueError(f"should be a share below 1{percent}, not {test:g}")
+        return test
+
     @model_validator(mode="after")
     def _column_or_share(self) -> "SplitSection":
         if self.column is not None and not (isinstance(self.test, list) and self.test):

@@ -93,7 +93,7 @@ class Course:
         return (
             f"{bad} of the last {len(self.ends)} narratives gave no readable answer; look with "
             "overnight show latest --errors --with-text, then change the prompt, the model or "
-            "the section output"
+            "the section output, then overnight run CONFIG --new"
         )
 
 

@@ -6,7 +6,7 @@ from itertools import islice
 
 from overnight.config import DataSection
 from overnight.domain.narrative import SourceNarrative, as_binary
-from overnight.errors import DataChanged, DataError
+from overnight.errors import DataChanged, DataError, DataMissing
 from overnight.ingest.source import Source, open_source
 from overnight.store.database import Database
 from overnight.store.datasets import (
@@ -90,10 +90,10 @@ def verify(
     """See that a file still holds a dataset's narratives; `known` are checksums that say so.
 
     A file that was only saved anew is adopted. `shown` is its name on the screen. Raises
-    DataChanged, naming both checksums (or the word missing) and what has changed.
+    DataChanged, naming both checksums and what has changed, or DataMissing, naming one.
     """
     if not data.file.exists():
-        raise DataChanged(f"the data file {shown} is missing (stored {known[0]}, now: missing)")
+        raise DataMissing(f"the data file {shown} is missing (stored {known[0]}, now: missing)")
     try:
         with open_source(data, data.file) as source:
             if source.checksum in known:

@@ -1,21 +1,23 @@
 """Columns of the data file that stand beside its narratives: put there when they are asked for."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from overnight.config import DataSection
 from overnight.domain.narrative import SourceNarrative
 from overnight.errors import DataError
-from overnight.ingest.load import Census, take_census
+from overnight.ingest.load import Census, nothing_usable, take_census
 from overnight.ingest.source import Source, open_source
 from overnight.store.database import Database
 from overnight.store.datasets import Dataset, stored_narratives
-from overnight.store.kept import Values, absent_values, keep_more, values_of
+from overnight.store.kept import Value, Values, absent_values, keep_more, values_of
 from overnight.store.parts import kept_column
 
 _CHUNK = 500  # narratives that are looked up at once
 _SHOWN = 5  # values, in a message ...
 _LONGEST = 40  # ... and characters of one
+_COUNTED = 1000  # values that are counted without a database: a column may hold a text each
 
 
 def missing_columns(dataset: Dataset, data: DataSection) -> list[str]:
@@ -84,17 +86,26 @@ def refuse_empty_test_part(database: Database, dataset: Dataset, data: DataSecti
 
 
 def census_of(source: Source, data: DataSection) -> Census:
-    """What loading a file would give; raises what `refuse_empty_test_part` would raise then."""
+    """What loading a file would give; raises what that or `refuse_empty_test_part` would raise."""
     rule = data.split.rule if data.split else None
     column = rule.column and kept_column(source.kept, rule.column) if rule else None
     absent = dict.fromkeys(rule.values if rule and column else ())
 
+    found: Counter[str | None] = Counter()
+
     def see(row: SourceNarrative) -> None:
-        absent.pop((row.kept or {}).get(column or "", ""), None)
+        value = (row.kept or {}).get(column or "")
+        absent.pop(value or "", None)
+        if column and (value in found or len(found) <= _COUNTED):
+            found[value] += 1
 
     census = take_census(source, see)
+    if not census.n_usable:
+        raise DataError(nothing_usable(data.file, census.n_texts))
     if absent:
-        raise DataError(f"data.split: no narrative has {column} = {next(iter(absent))!r}")
+        top = tuple(Value(value, n) for value, n in found.most_common(_SHOWN))
+        there = _shown(Values(top, len(found) - len(top), census.n_usable))
+        raise DataError(f"data.split: no narrative has {column} = {next(iter(absent))!r}; {there}")
     return census
 
 

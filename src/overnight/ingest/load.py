@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from overnight.config import DataSection
 from overnight.domain.narrative import LeftOut, SourceNarrative
 from overnight.errors import DataError, RefusedError
-from overnight.ingest.source import Source, open_source
+from overnight.ingest.source import LONGEST_LABEL, Source, open_source
 from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.datasets import (
@@ -71,15 +71,23 @@ def _copy(
 
     While a thread writes one chunk, the next one is read.
     """
-    n_usable = 0
+    n_usable = n_rows = 0
     with ThreadPoolExecutor(1, "overnight-loader") as writer:
         writing: Future[int] | None = None
         while chunk := list(itertools.islice(rows, _CHUNK)):
+            n_rows += len(chunk)
             n_usable += writing.result() if writing else 0
             writing = writer.submit(_write, database, dataset_id, chunk, n_usable + 1)
         n_usable += writing.result() if writing else 0
     if n_usable == 0:
-        raise DataError(f"{file} holds no usable narrative: every text or id is empty")
+        raise DataError(nothing_usable(file, n_rows))
+
+
+def nothing_usable(file: object, n_rows: int) -> str:
+    """Why there is nothing to be asked about a file."""
+    if not n_rows:
+        return f"{file} has a header and no rows"
+    return f"{file} holds no usable narrative: every text or id is empty"
 
 
 def _write(
@@ -118,6 +126,17 @@ class Census:
     by_type: Mapping[str, int]
     left_out: Mapping[str, int]  # by reason
     odd_labels: Mapping[str, int]
+    n_long_labels: int = 0  # of the labelled ones: too long to be one of a few answers
+
+    @property
+    def n_texts(self) -> int:
+        """All that the file holds, usable or not."""
+        return self.n_usable + sum(self.left_out.values())
+
+    @property
+    def n_duplicates(self) -> int:
+        """Texts whose key occurs before."""
+        return sum(n for why, n in self.left_out.items() if why.startswith("duplicate"))
 
 
 def take_census(
@@ -130,7 +149,7 @@ def take_census(
     seen: dict[int, int] = {}  # hash of the key -> hash of the text
     by_type: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    n_bytes = n_labelled = 0
+    n_bytes = n_labelled = n_long = 0
     for row in source.narratives():
         if isinstance(row, LeftOut):
             left_out[row.reason] += 1
@@ -144,7 +163,9 @@ def take_census(
         by_type[row.narrative_type] += 1
         n_bytes += len(row.text.encode("utf-8", "surrogatepass"))
         n_labelled += row.label is not None
-    return Census(len(seen), n_bytes, n_labelled, by_type, left_out, source.odd_labels)
+        n_long += len(row.label or "") > LONGEST_LABEL
+    odd = source.odd_labels
+    return Census(len(seen), n_bytes, n_labelled, by_type, left_out, odd, n_long)
 
 
 class _LoaderLock:

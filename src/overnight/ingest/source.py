@@ -22,7 +22,7 @@ SUFFIXES = (*WORKBOOKS, ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 OTHER_LABELS = "(others)"
 _ODD_LABELS = 20  # distinct ones that are kept by name
-_LONGEST_LABEL = 40  # characters; what is longer may be a narrative, and is not repeated
+LONGEST_LABEL = 40  # characters; what is longer may be a narrative, and is not repeated
 
 
 class Source:
@@ -105,8 +105,8 @@ class Source:
         if as_binary(label) is not None:
             return False
         name = label
-        if len(label) > _LONGEST_LABEL:
-            name = f"(more than {_LONGEST_LABEL} characters)"
+        if len(label) > LONGEST_LABEL:
+            name = f"(more than {LONGEST_LABEL} characters)"
         if name not in self.odd_labels and len(self.odd_labels) >= _ODD_LABELS:
             name = OTHER_LABELS
         self.odd_labels[name] += 1

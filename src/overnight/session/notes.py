@@ -11,8 +11,15 @@ from overnight.store.rescue import Rescued, set_aside
 from overnight.store.sessions import SessionRow
 from overnight.store.times import from_text
 from overnight.store.versions import labelled_version
+from overnight.words import setting_text
 
 _LONGEST_CHANGE = 120  # characters of a changed setting that are shown
+
+NO_TEST_PART = Said(
+    "the test part is no longer set apart: all its labels are measured from now on; with "
+    "data.split as it was it is set apart again",
+    warning=True,
+)
 
 
 def dead_notes(
@@ -77,9 +84,11 @@ def server_notes(
 def changed_notes(experiment: Experiment, config: Config) -> Iterator[Said]:
     """How calls are made now, where that is not as before; a long text is only named."""
     for name, (before, after) in changed_keys(experiment.stored_config, config.stored).items():
-        told = f": {before!r} before, now {after!r}"
+        told = f": {setting_text(before)} before, now {setting_text(after)}"
         hidden = config.secrets.hide(told)
         yield Said(f"changed: {name}{hidden if len(told) <= _LONGEST_CHANGE else ''}")
+        if name == "data.split" and after is None:
+            yield NO_TEST_PART
 
 
 def labels_note(database: Database, experiment: Experiment, kind: str) -> Iterator[Said]:

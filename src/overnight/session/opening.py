@@ -18,6 +18,7 @@ from overnight.errors import (
     AlreadyCompleted,
     DataChanged,
     DataError,
+    DataMissing,
     ExperimentOwned,
     OvernightError,
     RefusedError,
@@ -80,6 +81,8 @@ def begin(
         with database.read() as connection:
             is_start = is_first(connection, key)
         data = _verified(database, experiment, how)
+        if not is_start and how.kind == "resume":  # not before it is sure that it can
+            say(Said(f"going on with {experiment.experiment_id} ({experiment.name})"))
         if how.backup and not is_start:
             _back_up(database, say)
         kind = "start" if is_start else how.kind
@@ -142,6 +145,14 @@ def _verified(database: Database, experiment: Experiment, how: Opening) -> Verif
         data = data.model_copy(update={"file": moved})
     try:
         verified = verify(database, dataset, data, known, shown)
+    except DataMissing as missing:
+        short = experiment.experiment_id[:8]
+        raise DataMissing(
+            f"{missing}\n"
+            f"Put the file back, then type the same command again; or correct data.file, and type: "
+            f"overnight resume {short} --config CONFIG\n"
+            f"To go on without it: overnight resume {short} --use-stored-data"
+        ) from None
     except DataChanged as changed:
         raise DataChanged(
             f"{changed}\n"

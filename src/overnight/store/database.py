@@ -273,7 +273,7 @@ def _version(connection: Connection, path: Path) -> int:
         if version > SCHEMA_VERSION:
             raise DatabaseRefused(
                 f"{path} was written by a newer overnight (schema {version}, this one knows "
-                f"{SCHEMA_VERSION}); update overnight: pip install -U overnight"
+                f"{SCHEMA_VERSION}); update overnight: pipx install --force . in its newer folder"
             )
         return version
     if owner == 0 and is_r_database(connection):

@@ -16,6 +16,8 @@ from overnight.store.hot import Executes
 from overnight.store.texts import storable, storable_text
 from overnight.store.times import as_text, from_text
 
+_SAME_BEGINNING = 2  # characters of an id that was mistyped further on
+_LIKE = 0.7  # of 0..1: no two ids are so much alike by chance
 _N_NARRATIVES = "(SELECT n_narratives FROM datasets d WHERE d.dataset_id = experiments.dataset_id)"
 # A row that somebody wrote by hand may lack the total: then it is what it would have been.
 _TOTAL = (
@@ -102,9 +104,20 @@ def find_experiment(database: Database, name: str) -> Experiment:
         raise UnknownExperiment(
             f"there is no experiment in {database.path} yet; `overnight run CONFIG` starts one"
         )
-    nearest = sorted(all_ids, key=lambda row: _likeness(name, *row), reverse=True)[:3]
+    like = [row for row in all_ids if _is_like(name, *row)]
+    nearest = sorted(like, key=lambda row: _likeness(name, *row), reverse=True)[:3]
     near = ", ".join(f"{id_} ({title})" for id_, title in nearest)
-    raise UnknownExperiment(f"no experiment has the id {name!r}; the nearest: {near}")
+    told = f"the nearest: {near}" if near else "see: overnight list"
+    raise UnknownExperiment(f"no experiment has the id {name!r}; {told}")
+
+
+def _is_like(name: str, experiment_id: str, title: str) -> bool:
+    """Whether it may have been meant: ids have letters in common by chance, beginnings do not."""
+    typed = name.lower()
+    if len(typed) >= _SAME_BEGINNING and experiment_id.startswith(typed[:_SAME_BEGINNING]):
+        return True
+    near = [title.lower()], [experiment_id[: len(typed)]]
+    return any(difflib.get_close_matches(typed, one, cutoff=_LIKE) for one in near)
 
 
 def _likeness(name: str, experiment_id: str, title: str) -> float:

@@ -11,7 +11,7 @@ wants, and counts what it saw; the ways in which real servers fail, by name; and
 from importlib.util import find_spec
 
 if find_spec("aiohttp") is None:
-    raise ImportError("overnight.testing needs aiohttp: pip install 'overnight[testing]'")
+    raise ImportError("overnight.testing needs aiohttp: pip install aiohttp")
 
 from overnight.testing import faulty
 from overnight.testing.frozen import FrozenClock, FrozenLoop
