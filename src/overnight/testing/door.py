@@ -24,6 +24,7 @@ class Door:
         self._socket = _bound(port)
         self._site: web.SockSite | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_given_up = False
         self.port: int = self._socket.getsockname()[1]
 
     @property
@@ -42,12 +43,13 @@ class Door:
         self._do(self.set_open(True))
 
     def give_up(self) -> None:
-        """Let the port go."""
+        """Let the port go, for good."""
+        self._is_given_up = True
         self._socket.close()
 
     async def set_open(self, wanted: bool) -> None:
         """Open or shut it, if it is not; in the server's own thread."""
-        if wanted == self.is_open:
+        if self._is_given_up or wanted == self.is_open:
             return
         if wanted:
             self._site = web.SockSite(self._runner, self._socket)
@@ -56,6 +58,8 @@ class Door:
         assert self._site is not None  # noqa: S101 - it is open
         site, self._site = self._site, None
         await site.stop()
+        if self._is_given_up:  # meanwhile
+            return
         self._socket = _bound(self.port)
         server = self._runner.server
         for connection in list(server.connections) if server is not None else []:
