@@ -97,6 +97,11 @@ def done(world: World) -> None:
         done_until(connection, world.key, world.dataset_id, N)
 
 
+def failed(world: World) -> None:
+    with world.database.read() as connection:
+        failed_calls(connection, world.key)
+
+
 def given(world: World) -> None:
     with world.database.read() as connection:
         assert len(given_labels(connection, world.older, world.dataset_id)) == 299
@@ -210,7 +215,7 @@ QUERIES: dict[str, tuple[Callable[[World], object], list[str]]] = {
         ],
     ),
     "calls that gave no answer": (
-        lambda w: failed_calls(w.database, w.key),
+        failed,
         ["attempts USING INDEX ix_attempts_unanswered (experiment_key=?)"],
     ),
     "figures by a kept column": (

@@ -103,7 +103,8 @@ def _show_part(out: Console, result: RunResult) -> None:
 
 def _show_looks(out: Console, result: RunResult) -> None:
     """How often these labels were looked at."""
-    for sentence in look_sentences(result.look):
+    n_odd = result.metrics.overall.odd_labels if result.metrics else 0
+    for sentence in look_sentences(result.look, n_odd):
         out.print(sentence, style="yellow")
 
 

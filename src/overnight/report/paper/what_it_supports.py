@@ -250,11 +250,11 @@ def _interruptions(facts: Facts) -> str | None:
 def _odd_labels(facts: Facts) -> str | None:
     scores = facts.labelled
     if scores.odd_labels:
-        return f"{counted(scores.odd_labels, 'label')} could not be compared and are not measured."
+        return f"Not measured, since it cannot be compared: {counted(scores.odd_labels, 'label')}."
     if scores.undeclared_labels:
         return (
-            f"{counted(scores.undeclared_labels, 'label')} are none of the values that the model "
-            "could choose from: such answers count as wrong."
+            f"Counted as wrong whatever the answer: {counted(scores.undeclared_labels, 'label')} "
+            "outside of the values that the model could choose from."
         )
     return None
 
