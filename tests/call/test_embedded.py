@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -15,7 +16,7 @@ import pytest
 
 from overnight.call import gguf
 from overnight.call.client import Client
-from overnight.call.embedded import EmbeddedClient
+from overnight.call.embedded import EmbeddedClient, _Worker
 from overnight.call.gguf import Engine, Sampling, find_model, fingerprint
 from overnight.domain.outcome import Blame, ErrorCategory, Fault, Reply, Request
 from overnight.errors import MissingExtra, UsageError
@@ -299,6 +300,45 @@ def test_a_cancelled_call_stops_the_engine_and_leaves_no_trace():
 
 @pytest.mark.slow
 @with_model
+def test_an_error_that_nobody_waits_for_any_more_does_not_end_the_worker():
+    computing, cancelled = threading.Event(), threading.Event()
+
+    class Broken:
+        def answer(self, request, _unwanted):
+            computing.set()
+            if request.text == "first" and cancelled.wait(10):
+                raise RuntimeError
+            return Reply("{}")
+
+        def close(self):
+            pass
+
+    worker = _Worker(Broken)
+    first = worker.submit(request("first"))
+    assert computing.wait(10)
+    first.cancel()
+    cancelled.set()
+    assert worker.submit(request("second")).result(10) == Reply("{}")
+    worker.stop()
+    worker.gone.result(10)
+
+
+def test_a_model_that_cannot_be_loaded_is_no_matter_to_who_has_left(monkeypatch):
+    unseen, left = [], threading.Event()
+    monkeypatch.setattr(threading, "excepthook", unseen.append)
+
+    def load():
+        assert left.wait(10)
+        raise RuntimeError
+
+    worker = _Worker(load)
+    worker.loaded.cancel()
+    left.set()
+    worker.gone.result(10)
+    worker._thread.join(10)
+    assert not unseen
+
+
 def test_close_returns_in_the_middle_of_a_call():
     async def story():
         client = EmbeddedClient(**options())

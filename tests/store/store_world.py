@@ -12,9 +12,9 @@ from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.domain.narrative import Narrative, SourceNarrative
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Reply
 from overnight.store.database import Database
-from overnight.store.datasets import add_narratives, begin_dataset, finish_dataset
 from overnight.store.experiments import create_experiment
 from overnight.store.ledger import close_attempts, close_lost, delete_unsent, open_attempts
+from overnight.store.loading import add_narratives, begin_dataset, finish_dataset
 from overnight.store.remaining import remaining_page
 from overnight.store.sessions import SignOfLife, end_dead_sessions, fence, open_session
 from overnight.store.times import as_text

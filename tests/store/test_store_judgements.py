@@ -7,8 +7,8 @@ import pytest
 
 from overnight.domain.narrative import SourceNarrative
 from overnight.store import results
-from overnight.store.datasets import add_narratives, begin_dataset, finish_dataset
 from overnight.store.experiments import get_experiment
+from overnight.store.loading import add_narratives, begin_dataset, finish_dataset
 from overnight.store.results import iterate_judgements
 
 # Out of order, with ids of which one begins another, and beyond the letters of English.

@@ -14,7 +14,8 @@ from overnight.store.experiments import counts, find_experiment, get_experiment
 from overnight.store.kept import label_counts_by
 from overnight.store.labels import NewLabel, add_labels, first_labels
 from overnight.store.ledger import close_lost
-from overnight.store.parts import Part, set_apart
+from overnight.store.looks import find_look, labels_of
+from overnight.store.parts import WHOLE, Part, set_apart
 from overnight.store.remaining import done_until, remaining_among
 from overnight.store.results import iterate_judgements, iterate_results, label_counts
 from overnight.store.reuse import BY_KEY, BY_TEXT, FILL_TEXTS, answered_texts
@@ -75,7 +76,7 @@ def plans(world: World, ask: Callable[[], object]) -> list[list[str]]:
     found = []
     with world.database.read() as connection:
         for statement, parameters in dict.fromkeys(sent):
-            if statement.split()[0] in ("SELECT", "UPDATE", "DELETE"):
+            if statement.split()[0] in ("SELECT", "WITH", "UPDATE", "DELETE"):
                 rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
                 found.append([row[3] for row in rows])
     return found
@@ -256,6 +257,15 @@ def test_a_hot_query_uses_its_indexes(seeded, name):
         assert step not in ("SCAN n", "SCAN r", "SCAN a"), steps
         assert "TEMP B-TREE FOR ORDER BY" not in step, steps
         assert "AUTOMATIC" not in step, steps
+
+
+def test_looks_at_earlier_versions_are_found_by_a_thousand_narratives_of_each(seeded):
+    labels = labels_of(seeded.database, seeded.dataset_id, WHOLE)
+    experiment = get_experiment(seeded.database, seeded.key)
+    [steps] = plans(seeded, lambda: find_look(seeded.database, experiment, labels))
+    of_each = steps.index("SEARCH n USING INDEX ix_narratives_order (dataset_id=? AND row_num<?)")
+    assert "m USING COVERING INDEX uq_source_narrative (dataset_id=? AND inc" in steps[of_each + 1]
+    assert not any(step.startswith(("SCAN n", "SCAN m")) for step in steps), steps
 
 
 def test_copying_answers_looks_each_narrative_up(seeded):

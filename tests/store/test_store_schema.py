@@ -10,8 +10,8 @@ from store_world import DOWN, UNREADABLE, World, answered, ended
 
 from overnight.domain.narrative import SourceNarrative
 from overnight.errors import OvernightError
-from overnight.store.datasets import add_narratives, begin_dataset
 from overnight.store.experiments import record_progress
+from overnight.store.loading import add_narratives, begin_dataset
 
 # The contract's columns, word for word.
 COLUMNS = {

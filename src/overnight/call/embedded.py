@@ -139,7 +139,7 @@ class _Worker:
         try:
             engine = load()
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits in `open`
-            self.loaded.set_exception(error)
+            _settle(self.loaded, error)
             return
         _settle(self.loaded, None)
         while (job := self._jobs.get()) is not None:
@@ -158,13 +158,16 @@ class _Worker:
         try:
             _settle(future, engine.answer(request, unwanted))
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, not hang the run
-            future.set_exception(error)
+            _settle(future, error)
 
 
 def _settle(future: "Future[Any]", value: object) -> None:
-    """Hand over a value, unless nobody waits for it any more."""
+    """Hand over a value, or raise it where it is an error, unless nobody waits for it any more."""
     with contextlib.suppress(InvalidStateError):
-        future.set_result(value)
+        if isinstance(value, Exception):
+            future.set_exception(value)
+        else:
+            future.set_result(value)
 
 
 def _closed() -> Fault:

@@ -78,7 +78,7 @@ class Pool:
         timer = loop.call_at(deadline, connection.expire)
         try:
             response = await connection.exchange(b"%b%d\r\n\r\n%b" % (head, len(body), body))
-        except BaseException:  # also a call that is abandoned
+        except BaseException:  # broken or abandoned: what it brings next would be this call's
             connection.abort()
             raise
         finally:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from overnight.cli.options import KEEP, Db, Json, Yes, app
+from overnight.errors import UsageError
 
 
 @app.command(rich_help_panel=KEEP)
@@ -102,8 +103,13 @@ def cleanup(
 
 @app.command(rich_help_panel=KEEP)
 def purge(
-    name: Annotated[str, typer.Argument(metavar="ID", help="An id, or the beginning of one.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="ID", help="An id, or the beginning of one.")
+    ] = None,
     *,
+    unused: Annotated[
+        bool, typer.Option("--unused", help="In its place: narratives that no experiment uses.")
+    ] = False,
     with_backups: Annotated[
         bool,
         typer.Option(
@@ -115,10 +121,23 @@ def purge(
 ) -> None:
     """Delete an experiment, its files and its narratives such that nothing of it is left."""
     from overnight.cli.live import watched
-    from overnight.cli.show_removal import ask_purge, show_purged
+    from overnight.cli.show_removal import ask_purge, ask_unused, show_purged, show_unused
     from overnight.commands.purge import purge as command
+    from overnight.commands.purge_unused import purge_unused
 
+    if (name is None) is not unused:
+        raise UsageError("name the experiment to purge, or say --unused; not both")
     with watched() as handler:
+        if name is None:
+            show_unused(
+                purge_unused(
+                    db=db,
+                    with_backups=with_backups,
+                    confirm=lambda asked: ask_unused(asked, yes=yes),
+                    handler=handler,
+                )
+            )
+            return
         done = command(
             name,
             db=db,

@@ -9,6 +9,7 @@ from rich.console import Console
 from overnight.cli.screen import console, table
 from overnight.commands.cleanup import Cleaned, last_progress
 from overnight.commands.purge import Purge
+from overnight.commands.purge_unused import UnusedPurge
 from overnight.commands.removal import NOT_CONFIRMED, Removable
 from overnight.errors import UsageError
 from overnight.words import local_time, size_text
@@ -60,7 +61,11 @@ def show_cleaned(done: Cleaned) -> None:
         out.print(f"Deleted {one.view.experiment_id} ({one.view.name}): {results}, {files}.")
     if done.deleted:
         whose = "Its" if len(done.deleted) == 1 else "Their"
-        out.print(f"{whose} narratives stay in the database; overnight purge ID deletes them too.")
+        out.print(
+            f"{whose} narratives stay in the database. To delete those that no experiment uses: "
+            "overnight purge --unused",
+            soft_wrap=True,
+        )
 
 
 def _show_none(out: Console, done: Cleaned) -> None:
@@ -119,14 +124,14 @@ def _show_heirs(asked: Purge) -> None:
             out.print(f"{what}: {ids}; to delete one: overnight purge ID", soft_wrap=True)
 
 
-def _show_backups(asked: Purge) -> None:
+def _show_backups(asked: Purge | UnusedPurge) -> None:
     if not asked.backups:
         return
     out = console()
     if asked.with_backups:
         out.print("Backups that go too, with all experiments in them:")
     else:
-        out.print("Backups that may hold it and stay (--with-backups deletes them):")
+        out.print("Backups that stay and may hold all this (--with-backups deletes them):")
     for backup in asked.backups:
         out.print(f"  {backup}", soft_wrap=True)
 
@@ -146,3 +151,33 @@ def show_purged(done: Purge) -> None:
         "Not known here, and so not deleted: copies made with --out, what a server logged, the "
         "data file itself."
     )
+    if done.unused:
+        n = sum(one.n_narratives for one in done.unused)
+        out.print(
+            f"{n:,} narratives of no experiment stay in the database; to look at them, and delete "
+            "them: overnight purge --unused",
+            soft_wrap=True,
+        )
+
+
+def ask_unused(asked: UnusedPurge, *, yes: bool) -> bool:
+    """Show which narratives would be gone, and ask. Raises UsageError where nobody can be asked."""
+    out = console()
+    out.print("Narratives that no experiment uses:")
+    for one in asked.found:
+        labelled = f", {one.n_labelled:,} of them labelled by people" if one.n_labelled else ""
+        out.print(f"  {one.n_narratives:,} loaded from {one.data_source}{labelled}", soft_wrap=True)
+    _show_backups(asked)
+    return yes or _ask("Delete all this for good? The data files stay.")
+
+
+def show_unused(done: UnusedPurge) -> None:
+    """What is gone."""
+    out = console()
+    if done.done:
+        n = sum(one.n_narratives for one in done.found)
+        out.print(f"Purged {n:,} narratives that no experiment used.")
+    elif done.found:
+        out.print("Nothing was deleted.")
+    else:
+        out.print("Every narrative in the database is used by an experiment; nothing was deleted.")

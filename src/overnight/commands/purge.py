@@ -1,25 +1,21 @@
 """`purge`: delete an experiment such that nothing of it is left, for an ethics board."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from overnight.commands.removal import Removable, owned, removable, remove
+from overnight.commands.removal import Removable, owned, removable, remove, wipe
 from overnight.connect import connected
 from overnight.domain.experiment import Experiment
 from overnight.errors import ExperimentOwned, UsageError
 from overnight.events import Handler, Said
 from overnight.store.database import Database
-from overnight.store.experiments import find_experiment, list_experiments
+from overnight.store.experiments import find_experiment
 from overnight.store.labels import count_labelled
 from overnight.store.members import repetitions_of
-from overnight.store.removal import is_used_by_others
+from overnight.store.removal import UnusedDataset, is_used_by_others, unused_datasets
 from overnight.store.reuse import copies_of
 from overnight.store.shelf import backups_of, leftovers_of
-from overnight.views import view_experiment
-
-_MARGIN = 16 * 1024 * 1024  # bytes that are left to others on the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +31,7 @@ class Purge:
     copies: tuple[Experiment, ...] = ()  # that have answers of it, which stay
     done: bool = False
     n_narratives: int = 0
+    unused: tuple[UnusedDataset, ...] = ()  # narratives of no experiment at all; they stay
 
 
 def purge(
@@ -62,9 +59,10 @@ def purge(
         if with_backups:
             for backup in asked.backups:
                 backup.unlink(missing_ok=True)
-        for note in _wipe(database):
+        for note in wipe(database):
             handler(Said(note, warning=True))
-        return replace(asked, done=True, n_narratives=n_narratives)
+        unused = tuple(unused_datasets(database))
+        return replace(asked, done=True, n_narratives=n_narratives, unused=unused)
 
 
 def _asked(database: Database, name: str, *, with_backups: bool) -> Purge:
@@ -86,26 +84,3 @@ def _asked(database: Database, name: str, *, with_backups: bool) -> Purge:
         repetitions=tuple(repetitions),
         copies=tuple(copies),
     )
-
-
-def _wipe(database: Database) -> list[str]:
-    """Leave no trace in the database's files; what could not be done."""
-    notes = []
-    if any(view_experiment(database, one).is_alive for one in list_experiments(database)):
-        notes.append(
-            "another experiment is being worked on, so the database was not written anew; what was "
-            "deleted has been overwritten, and the file shrinks with the next purge"
-        )
-    elif shutil.disk_usage(database.path.parent).free < database.path.stat().st_size + _MARGIN:
-        notes.append(
-            "there is no room to write the database anew; what was deleted has been overwritten, "
-            "and the file does not shrink"
-        )
-    else:
-        database.compact()
-    if not database.empty_journal():
-        notes.append(
-            f"another program is reading the database: until it ends, {database.path}-wal may hold "
-            "what was deleted; after that, any command of overnight empties it"
-        )
-    return notes

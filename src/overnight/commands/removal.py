@@ -1,4 +1,4 @@
-"""What `cleanup` and `purge` have in common: an experiment with its files, and its deletion."""
+"""What `cleanup` and `purge` have in common: deleting an experiment with its files, for good."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,11 +11,12 @@ from overnight.domain.experiment import Experiment
 from overnight.errors import ExperimentOwned, UsageError
 from overnight.store import lock
 from overnight.store.database import Database
-from overnight.store.experiments import get_experiment
+from overnight.store.experiments import get_experiment, list_experiments
 from overnight.store.removal import BEING_DELETED, remove_experiment
 from overnight.store.rescue import rescue_files
 from overnight.views import ExperimentView, view_experiment
 
+_MARGIN = 16 * 1024 * 1024  # bytes that are left to others on the disk
 NOT_CONFIRMED = "nothing was deleted: there is no terminal to ask on; --yes deletes without asking"
 
 
@@ -106,3 +107,26 @@ def _unlink(database: Database, found: Removable) -> None:
             f"{error.filename} cannot be deleted ({error.strerror}); change its permissions, then "
             "type the same command again"
         ) from error
+
+
+def wipe(database: Database) -> list[str]:
+    """Leave no trace of what was deleted in the database's files; what could not be done."""
+    notes = []
+    if any(view_experiment(database, one).is_alive for one in list_experiments(database)):
+        notes.append(
+            "another experiment is being worked on, so the database was not written anew; what was "
+            "deleted has been overwritten, and the file shrinks with the next purge"
+        )
+    elif shutil.disk_usage(database.path.parent).free < database.path.stat().st_size + _MARGIN:
+        notes.append(
+            "there is no room to write the database anew; what was deleted has been overwritten, "
+            "and the file does not shrink"
+        )
+    else:
+        database.compact()
+    if not database.empty_journal():
+        notes.append(
+            f"another program is reading the database: until it ends, {database.path}-wal may hold "
+            "what was deleted; after that, any command of overnight empties it"
+        )
+    return notes

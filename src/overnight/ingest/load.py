@@ -13,15 +13,9 @@ from overnight.errors import DataError, RefusedError
 from overnight.ingest.source import LONGEST_LABEL, Source, open_source
 from overnight.store import lock
 from overnight.store.database import Database
-from overnight.store.datasets import (
-    Dataset,
-    add_left_out,
-    add_narratives,
-    begin_dataset,
-    drop_dataset,
-    find_dataset,
-    finish_dataset,
-)
+from overnight.store.datasets import Dataset, find_dataset
+from overnight.store.loading import add_left_out, add_narratives, begin_dataset, finish_dataset
+from overnight.store.removal import drop_dataset
 
 _CHUNK = 2000
 _LOADER_PATIENCE = 600.0  # seconds to wait for another process that is loading a file

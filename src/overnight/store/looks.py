@@ -49,7 +49,7 @@ _FIND = """
         UNION SELECT o.data_checksum, d.data_checksum FROM datasets d
         JOIN datasets o ON o.data_source = d.data_source AND o.dataset_id < d.dataset_id
         WHERE EXISTS (
-            SELECT 1 FROM narratives n JOIN narratives m ON m.dataset_id = d.dataset_id
+            SELECT 1 FROM narratives n CROSS JOIN narratives m ON m.dataset_id = d.dataset_id
             AND m.incident_id = n.incident_id AND m.narrative_type = n.narrative_type
             WHERE n.dataset_id = o.dataset_id AND n.row_num <= 1000)),
     versions (checksum) AS (
@@ -96,14 +96,14 @@ class Labels:
 class Look:
     """A configuration measured on labels.
 
-    `ordinal` counts the configurations measured on this part of the same data, and of versions of
-    it that labels were taken over from, by their first looks, whatever labels were added or
-    corrected meanwhile, `n_later` those that came after;
-    `labels_changed`: the first of all looks was at other labels than these. That one is told by
-    `first_at`, `first_by` and `first_experiment`, this configuration's own at these labels by `at`
-    and `by`. `seen_before` counts the configurations measured earlier on labels of the same file
-    that were set apart otherwise, or not at all: of a test part all of them, else the others.
-    `is_first`: nobody looked before.
+    `ordinal` counts the configurations measured on this part of the same data, and of earlier
+    versions of it (`_FIND` says which those are), by their first looks, whatever labels were added
+    or corrected meanwhile; `n_later` counts those that came after. The first of all looks is told
+    by `first_at`, `first_by` and `first_experiment`, and was at other labels than these where
+    `labels_changed`; this configuration's own at these labels by `at` and `by`. `seen_before`
+    counts the configurations measured earlier on labels of the same file that were set apart
+    otherwise, or not at all: of a test part all of them, else the others. `is_first`: nobody
+    looked before.
     """
 
     ordinal: int

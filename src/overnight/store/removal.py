@@ -1,27 +1,60 @@
-"""Deleting experiments: in pieces, so that others can write in between.
+"""Deleting experiments and datasets: in pieces, so that others can write in between.
 
 An experiment is marked first and its own row goes last: whenever that is broken off, it is still
 there to be named, cannot be resumed, and the next deletion finishes it.
 """
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, delete, text
 
 from overnight.domain.experiment import Event, Experiment
 from overnight.store.database import Database
-from overnight.store.datasets import empty_dataset
 from overnight.store.experiments import transition
 from overnight.store.schema import metadata
 
 BEING_DELETED = "being deleted"
 _CHUNK = 20_000  # ids of rows that are looked at in one transaction
+_PIECE = 5000  # rows of a dataset that are deleted in one
 _LARGE = {"attempts": "attempt_id", "results": "result_id"}  # table -> its key
+_OF_DATASET = {  # those that point to others first -> their keys
+    "human_labels": "label_id",
+    "sample_members": "member_id",
+    "samples": "sample_id",
+    "narratives": "narrative_id",
+    "left_out_rows": "left_out_id",
+}
 # Looks at labels outlive their experiment, but not the labels: of those nothing is to be left,
 # unless they live on in another version of the data.
 _LOOKS_AT_NOTHING = (
     "DELETE FROM looks WHERE data_checksum NOT IN (SELECT data_checksum FROM datasets"
     " UNION SELECT source_checksum FROM human_labels WHERE source_checksum IS NOT NULL)"
 )
+# The same file can be loaded anew from now on.
+_GIVE_UP = (
+    "UPDATE datasets SET loaded_at = NULL, data_checksum = 'deleted-' || dataset_id"
+    " WHERE dataset_id = :id"
+)
+_WITHOUT_EXPERIMENT = (
+    "SELECT dataset_id FROM datasets WHERE dataset_id NOT IN (SELECT dataset_id FROM experiments)"
+)
+_UNUSED = f"""
+    SELECT d.dataset_id, d.data_source,
+           (SELECT count(*) FROM narratives n WHERE n.dataset_id = d.dataset_id),
+           (SELECT count(DISTINCT h.narrative_id) FROM human_labels h
+            WHERE h.dataset_id = d.dataset_id)
+    FROM datasets d WHERE d.dataset_id IN ({_WITHOUT_EXPERIMENT}) ORDER BY d.dataset_id"""
 _OF_R = ("duplicate_results", "orphan_results")  # where a database came from R and had such
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedDataset:
+    """Narratives that no experiment is about."""
+
+    dataset_id: int
+    data_source: str  # the file they were loaded from
+    n_narratives: int
+    n_labelled: int  # of them, by people
 
 
 def remove_experiment(database: Database, experiment: Experiment, *, with_data: bool) -> int:
@@ -74,21 +107,68 @@ def is_used_by_others(connection: Connection, experiment: Experiment) -> bool:
 
 
 def _give_up(connection: Connection, experiment: Experiment) -> int:
-    """Make the dataset of an experiment unusable, if nobody else uses it; how many narratives.
-
-    Its checksum is changed: the same file can be loaded anew from now on.
-    """
+    """Make the dataset of an experiment unusable, if nobody else uses it; how many narratives."""
     if is_used_by_others(connection, experiment):
         return 0
     return int(
         connection.execute(
-            text(
-                "UPDATE datasets SET loaded_at = NULL, data_checksum = 'deleted-' || dataset_id"
-                " WHERE dataset_id = :id RETURNING n_narratives"
-            ),
-            {"id": experiment.dataset_id},
+            text(f"{_GIVE_UP} RETURNING n_narratives"), {"id": experiment.dataset_id}
         ).scalar_one()
     )
+
+
+def unused_datasets(database: Database) -> list[UnusedDataset]:
+    """Those that no experiment uses: it was cleaned up, or none was begun with them."""
+    with database.read() as connection:
+        rows = connection.exec_driver_sql(_UNUSED).all()
+    return [UnusedDataset(*row) for row in rows]
+
+
+def left_behind(database: Database) -> list[int]:
+    """The ids of those that were never complete; for the holder of the loader's lock."""
+    with database.read() as connection:
+        found = connection.exec_driver_sql(f"{_WITHOUT_EXPERIMENT} AND loaded_at IS NULL")
+        return list(found.scalars())
+
+
+def discard_dataset(database: Database, dataset_id: int) -> bool:
+    """Delete a dataset, unless an experiment has begun to use it; whether it was.
+
+    For the holder of the loader's lock: what is not complete is being loaded by nobody.
+    """
+    with database.write() as connection:
+        given_up = connection.execute(
+            text(f"{_GIVE_UP} AND dataset_id IN ({_WITHOUT_EXPERIMENT})"), {"id": dataset_id}
+        ).rowcount
+    if given_up:
+        drop_dataset(database, dataset_id)
+    return bool(given_up)
+
+
+def drop_dataset(database: Database, dataset_id: int) -> None:
+    """Remove a dataset that is not (or no longer) complete."""
+    empty_dataset(database, dataset_id)
+    with database.remove() as connection:
+        connection.execute(
+            text("DELETE FROM datasets WHERE dataset_id = :id AND loaded_at IS NULL"),
+            {"id": dataset_id},
+        )
+        connection.exec_driver_sql(_LOOKS_AT_NOTHING)
+
+
+def empty_dataset(database: Database, dataset_id: int) -> None:
+    """Remove the rows of a dataset that is not (or no longer) complete: nothing points to them."""
+    for table, key in _OF_DATASET.items():
+        n_deleted = _PIECE
+        while n_deleted == _PIECE:
+            with database.remove() as connection:
+                n_deleted = connection.execute(
+                    text(
+                        f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table}"
+                        f" WHERE dataset_id = :id LIMIT {_PIECE})"
+                    ),
+                    {"id": dataset_id},
+                ).rowcount
 
 
 def _remove_rows(database: Database, table: str, row_id: str, key: int) -> None:
