@@ -11,7 +11,6 @@ from overnight.errors import ConfigError
 from overnight.store.schema import (
     APPLICATION_ID,
     SCHEMA_VERSION,
-    VIEWS,
     human_labels,
     limits,
     looks,
@@ -21,6 +20,7 @@ from overnight.store.schema import (
     sample_members,
     samples,
 )
+from overnight.store.schema_views import VIEWS
 
 FROM_R = -1  # in the place of a version: a database of the earlier R implementation
 # Tables that may have columns of an older program, and the view that shows them too.

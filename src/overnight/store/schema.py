@@ -1,9 +1,4 @@
-"""Every table, index and view.
-
-Inside, rows point to each other by integers; the three tables that other people's scripts
-read (`source_narratives`, `narrative_results`, and the ledger `narrative_attempts`) are views
-that spell those integers out. docs/reasons.md says why.
-"""
+"""Every table and index. Rows point to each other by integers; `schema_views` spells them out."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -301,7 +296,6 @@ looks = Table(
     Index("ix_looks_data", "data_checksum"),
 )
 
-_COPIED_FROM = "CASE WHEN r.copied IS NOT NULL THEN e.reuse_of END AS copied_from"
 samples = Table(  # what people were asked to label; of a dataset, since labels are
     "samples",
     metadata,
@@ -353,75 +347,3 @@ human_labels = Table(  # only ever added to; `narratives` holds the newest, or t
     Index("ix_human_labels_narrative", "narrative_id"),
     Index("ix_human_labels_dataset", "dataset_id"),
 )
-
-_COMPARED = "e.primary_type = 'boolean' AND r.primary_value IS NOT NULL"
-
-
-def _cell(name: str, predicted: int, gold: int) -> str:
-    return (
-        f"CASE WHEN {_COMPARED} AND n.manual_flag_ind IS NOT NULL THEN"
-        f" CASE WHEN r.primary_value = '{predicted}' AND n.manual_flag_ind = {gold}"
-        f" THEN 1 ELSE 0 END END AS {name}"
-    )
-
-
-VIEWS = {
-    "source_narratives": """
-        SELECT n.narrative_id, n.incident_id, n.narrative_type, n.narrative_text,
-               n.manual_flag_ind, n.manual_flag, d.data_source, d.data_checksum, d.loaded_at,
-               n.dataset_id, n.row_num, n.label, n.case_label, n.kept,
-               lower(hex(n.text_sha256)) AS text_sha256
-        FROM narratives n JOIN datasets d ON d.dataset_id = n.dataset_id
-        WHERE d.loaded_at IS NOT NULL""",
-    "narrative_results": f"""
-        SELECT r.result_id, e.experiment_id, n.incident_id, n.narrative_type, n.row_num,
-               n.manual_flag_ind, n.manual_flag, r.detected, r.confidence, r.indicators,
-               r.rationale, r.reasoning_steps, r.raw_response, r.response_sec, r.processed_at,
-               CASE WHEN r.error_category IS NULL THEN 0 ELSE 1 END AS error_occurred,
-               r.error_message, r.error_category, r.attempt_count, r.first_error_message,
-               r.last_attempt_at, r.prompt_tokens, r.completion_tokens,
-               r.prompt_tokens + r.completion_tokens AS tokens_used,
-               {_cell("is_true_positive", 1, 1)}, {_cell("is_true_negative", 0, 0)},
-               {_cell("is_false_positive", 1, 0)}, {_cell("is_false_negative", 0, 1)},
-               r.output_json, r.repaired, r.primary_value, n.label, n.case_label, r.narrative_id,
-               {_COPIED_FROM}
-        FROM results r
-        JOIN experiments e ON e.experiment_key = r.experiment_key
-        JOIN narratives n ON n.narrative_id = r.narrative_id""",
-    "narrative_attempts": """
-        SELECT a.attempt_id, a.session_id, e.experiment_id, n.incident_id, n.narrative_type,
-               a.attempt_no, a.status, a.error_category, a.http_status, a.error_message,
-               a.finish_reason, a.reply, a.started_at, a.response_sec, a.prompt_tokens,
-               a.completion_tokens
-        FROM attempts a
-        JOIN experiments e ON e.experiment_key = a.experiment_key
-        JOIN narratives n ON n.narrative_id = a.narrative_id""",
-    "narrative_labels": """
-        SELECT h.label_id, h.dataset_id, n.incident_id, n.narrative_type, n.row_num, h.label,
-               h.replaced, h.labelled_by, h.labelled_at, h.source_file, h.note
-        FROM human_labels h JOIN narratives n ON n.narrative_id = h.narrative_id""",
-    "narrative_samples": """
-        SELECT m.sample_id, s.design, s.seed, s.drawn_at, s.experiment_id, m.dataset_id,
-               n.incident_id, n.narrative_type, n.row_num, m.number, m.stratum, m.probability,
-               n.label
-        FROM sample_members m
-        JOIN samples s ON s.sample_id = m.sample_id
-        JOIN narratives n ON n.narrative_id = m.narrative_id""",
-    "v_results": f"""
-        SELECT e.experiment_id, e.experiment_name, e.model_name, n.dataset_id, n.row_num,
-               n.incident_id, n.narrative_type, n.label, n.manual_flag_ind, n.manual_flag,
-               r.primary_value, r.detected, r.confidence, r.indicators, r.rationale,
-               r.output_json, r.error_category, r.error_message, r.attempt_count,
-               r.response_sec, r.processed_at, n.kept, {_COPIED_FROM}
-        FROM results r
-        JOIN experiments e ON e.experiment_key = r.experiment_key
-        JOIN narratives n ON n.narrative_id = r.narrative_id""",
-    "v_errors": """
-        SELECT e.experiment_id, e.experiment_name, n.incident_id, n.narrative_type, n.row_num,
-               r.error_category, r.error_message, r.first_error_message, r.attempt_count,
-               r.processed_at
-        FROM results r
-        JOIN experiments e ON e.experiment_key = r.experiment_key
-        JOIN narratives n ON n.narrative_id = r.narrative_id
-        WHERE r.error_category IS NOT NULL""",
-}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from overnight.store.schema import VIEWS, metadata
+from overnight.store.schema import metadata
+from overnight.store.schema_views import VIEWS
 
 # What a table must have to be the one of that implementation, and not a namesake.
 _MARKS = {
