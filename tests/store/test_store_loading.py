@@ -17,6 +17,7 @@ from overnight.config import DataSection
 from overnight.errors import DataError
 from overnight.ingest import load
 from overnight.ingest.load import load_dataset
+from overnight.ingest.source import open_source
 from overnight.store import lock
 from overnight.store.database import open_database
 from overnight.store.datasets import find_dataset, left_out, left_out_counts
@@ -37,7 +38,8 @@ def numbered(n: int) -> list[tuple]:
 
 def load_file(world: World, file: Path, mapping: str = "{}", **data: object):
     said: list[str] = []
-    dataset = load_dataset(world.database, DataSection(file=file, **data), mapping, say=said.append)
+    with open_source(DataSection(file=file, **data), file) as source:
+        dataset = load_dataset(world.database, source, mapping, say=said.append)
     world.said = said
     return dataset
 
@@ -208,13 +210,15 @@ import sys
 from pathlib import Path
 from overnight.config import DataSection
 from overnight.ingest import load
+from overnight.ingest.source import open_source
 from overnight.store.database import open_database
 load._CHUNK = int(sys.argv[3])
 database = open_database(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
 say = lambda message: print(message, flush=True)
-dataset = load.load_dataset(database, DataSection(file=sys.argv[2]), "{}", say=say)
+source = open_source(DataSection(file=sys.argv[2]), Path(sys.argv[2]))
+dataset = load.load_dataset(database, source, "{}", say=say)
 print(dataset.dataset_id, dataset.n_narratives, flush=True)
 """
 

@@ -11,7 +11,7 @@ from overnight.events import Handler, Said
 from overnight.ingest.changes import Verified, verify
 from overnight.ingest.keep import keep_columns, kept_notes
 from overnight.ingest.load import load_dataset
-from overnight.ingest.source import checksum_of
+from overnight.ingest.source import open_source
 from overnight.store.database import Database
 from overnight.store.datasets import Dataset, find_dataset, get_dataset, left_out_counts
 from overnight.store.experiments import namesakes
@@ -45,23 +45,23 @@ def find_data(
     shown = config.secrets.hide(str(data.file))
     if not new and not data.file.exists():
         _of_an_earlier_experiment(database, config, shown)  # an unfinished one knows a way on
-    checksum = checksum_of(data.file)
-    if not new and find_dataset(database, checksum, mapping_json(data)) is None:
-        found = _of_an_earlier_experiment(database, config, shown)
-        if found is not None:
-            dataset, verified = found
-            for note in verified.notes:
-                say(Said(note))
-            return _with_kept(database, dataset, config, verified.checksum, say)
-        before_loading()
-    with naming_the_line(config):
-        dataset = load_dataset(
-            database,
-            data,
-            mapping_json(data),
-            say=lambda message: say(Said(config.secrets.hide(message))),
-            shown=shown,
-        )
+    with open_source(data, data.file) as source:
+        if not new and find_dataset(database, source.checksum, mapping_json(data)) is None:
+            found = _of_an_earlier_experiment(database, config, shown)
+            if found is not None:
+                dataset, verified = found
+                for note in verified.notes:
+                    say(Said(note))
+                return _with_kept(database, dataset, config, verified.checksum, say)
+            before_loading()
+        with naming_the_line(config):
+            dataset = load_dataset(
+                database,
+                source,
+                mapping_json(data),
+                say=lambda message: say(Said(config.secrets.hide(message))),
+                shown=shown,
+            )
     _tell(database, dataset, config, shown, say)
     return _with_kept(database, dataset, config, dataset.checksum, say)
 

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from overnight.config import DataSection
 from overnight.domain.narrative import LeftOut, SourceNarrative
 from overnight.errors import DataError, RefusedError
-from overnight.ingest.source import LONGEST_LABEL, Source, open_source
+from overnight.ingest.source import LONGEST_LABEL, Source
 from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.datasets import Dataset, find_dataset
@@ -23,7 +22,7 @@ _LOADER_PATIENCE = 600.0  # seconds to wait for another process that is loading 
 
 def load_dataset(
     database: Database,
-    data: DataSection,
+    source: Source,
     mapping_json: str,
     *,
     say: Callable[[str], None],
@@ -34,16 +33,15 @@ def load_dataset(
     `shown` is the file's name where it is kept and shown. `say` is told when there is something
     to wait for. Raises DataError where the file cannot be read or holds no usable narrative.
     """
-    with open_source(data, data.file) as source:
+    if known := find_dataset(database, source.checksum, mapping_json):
+        return known
+    with _LoaderLock(database, say):
         if known := find_dataset(database, source.checksum, mapping_json):
-            return known
-        with _LoaderLock(database, say):
-            if known := find_dataset(database, source.checksum, mapping_json):
-                return known  # somebody else has loaded it meanwhile
-            dataset = _load(database, source, shown or str(data.file), mapping_json)
-        for note in source.notes:
-            say(note)
-        return dataset
+            return known  # somebody else has loaded it meanwhile
+        dataset = _load(database, source, shown or str(source.path), mapping_json)
+    for note in source.notes:
+        say(note)
+    return dataset
 
 
 def _load(database: Database, source: Source, file: str, mapping_json: str) -> Dataset:

@@ -60,6 +60,7 @@ _AFTER: tuple[tuple[str, Kind], ...] = (
     ("copied_from", "string"),
 )
 _TEXTS = {"narrative_text": "text", "raw_response": "raw_reply"}
+_MILLISECONDS = len("2026-01-31T23:59:59.999")  # what follows is the time zone
 _TEST_PART = "test_part"
 _FIXED = frozenset(name for name, _ in (*_BEFORE, *_AFTER)) | _TEXTS.keys() | {_TEST_PART}
 
@@ -131,7 +132,7 @@ def as_iso(moment: Cell) -> Cell:
     """A time in UTC as text, always of the same length, so that texts sort as times do."""
     if not isinstance(moment, datetime):
         return moment
-    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+    return f"{moment.isoformat('T', 'milliseconds')[:_MILLISECONDS]}Z"
 
 
 def place(record: Record) -> str:

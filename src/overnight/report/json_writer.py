@@ -11,7 +11,11 @@ from typing import BinaryIO
 from overnight.report.columns import Column, Record, as_iso
 
 _encode = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(", ", ": "), default=as_iso
+    ensure_ascii=False,
+    allow_nan=False,
+    separators=(", ", ": "),
+    default=as_iso,
+    check_circular=False,  # a cell holds no more than a list of texts or numbers
 ).encode
 
 
