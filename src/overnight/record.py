@@ -5,6 +5,7 @@ Closing and opening share transactions: the commit that closes an attempt opens 
 """
 
 import asyncio
+import math
 import queue
 import threading
 import time
@@ -117,6 +118,7 @@ class Recorder:
         self._owes_progress = False
         # Bounded by the dispatcher, which never has more attempts open than it may.
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._company = _Company()
         self._thread = threading.Thread(target=self._work, name="overnight-writer", daemon=True)
         self._listener: Listener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -172,6 +174,8 @@ class Recorder:
     def _put(self, item: _Item) -> None:
         self._n_put += 1
         self._queue.put(item)
+        if item is None or isinstance(item, Attempted):
+            self._company.came(last=item is None)
 
     # --- the writer thread ---------------------------------------------------------------
 
@@ -224,15 +228,18 @@ class Recorder:
             _add(group, self._queue.get(timeout=PROGRESS_EVERY if self._owes_progress else None))
         except queue.Empty:
             return group  # nothing has come for a while: write where the run stands
-        deadline = time.monotonic() + LINGER
-        while not group.last and len(group.ended) < LARGEST_GROUP:
-            wait = deadline - time.monotonic() if len(group.ended) < GROUP else 0.0
-            try:
-                item = self._queue.get(timeout=wait) if wait > 0 else self._queue.get_nowait()
-            except queue.Empty:
-                break
-            _add(group, item)
+        self._drain(group)
+        if not group.last and len(group.ended) < GROUP:
+            self._company.wait(GROUP)
+            self._drain(group)
+        self._company.go(len(group.ended))
         return group
+
+    def _drain(self, group: _Group) -> None:
+        """Add what has come, as far as one group may hold it."""
+        with suppress(queue.Empty):
+            while not group.last and len(group.ended) < LARGEST_GROUP:
+                _add(group, self._queue.get_nowait())
 
     def _commit_patiently(self, writer: Writer, group: _Group) -> list[OpenAttempt]:
         """Commit a group, also if another program has the database locked for a while."""
@@ -290,6 +297,38 @@ class Recorder:
         for job in group.to_open:
             job.n_calls += 1
         return [OpenAttempt(i, job) for i, job in zip(ids, group.to_open, strict=True)]
+
+
+class _Company:
+    """How many outcomes wait for the writer. It is woken when they are enough, not by each.
+
+    To wake a thread, and to pass it the interpreter, costs more than to write a row.
+    """
+
+    def __init__(self) -> None:
+        self._n_came: float = 0  # counted by the event loop
+        self._n_gone = 0  # ... and by the writer
+        self._wake_at = math.inf
+        self._bell = threading.Lock()
+        self._bell.acquire()
+
+    def came(self, *, last: bool) -> None:
+        """One more, on the event loop; or the word that nothing will follow."""
+        self._n_came = math.inf if last else self._n_came + 1
+        if self._n_came >= self._wake_at and self._bell.locked():
+            self._bell.release()
+
+    def wait(self, n: int) -> None:
+        """Until n outcomes wait, or LINGER seconds; in the writer's thread."""
+        self._bell.acquire(blocking=False)  # it may have rung for others
+        self._wake_at = self._n_gone + n
+        if self._n_came < self._wake_at:  # else it has not been rung for the last of them
+            self._bell.acquire(timeout=LINGER)
+        self._wake_at = math.inf
+
+    def go(self, n: int) -> None:
+        """So many wait no more."""
+        self._n_gone += n
 
 
 def _add(group: _Group, item: _Item) -> None:

@@ -39,6 +39,7 @@ class HotConnection:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._timeout: int | None = None  # milliseconds, as the connection has it
 
     def exec_driver_sql(self, statement: str, parameters: Parameters = ()) -> sqlite3.Cursor:
         """Run a statement; once for each tuple if the parameters are a list."""
@@ -61,7 +62,10 @@ class HotConnection:
     def _begin(self, patience: float) -> None:
         """SQLite waits for a second at a time: a signal is heard in between."""
         deadline = time.monotonic() + patience
-        self._connection.execute(f"PRAGMA busy_timeout = {int(min(patience, 1.0) * 1000)}")
+        timeout = int(min(patience, 1.0) * 1000)
+        if timeout != self._timeout:
+            self._connection.execute(f"PRAGMA busy_timeout = {timeout}")
+            self._timeout = timeout
         while True:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")

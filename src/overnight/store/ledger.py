@@ -19,6 +19,7 @@ _OPEN = """
     INSERT INTO attempts (attempt_id, session_id, experiment_key, narrative_id, attempt_no, status,
                           started_at)
     VALUES (?, ?, ?, ?, ?, 'open', ?)"""
+_CHECKED = (str, int)  # a union, written where it is used, would be made anew for each value
 _CLOSING = (
     "status",
     "error_category",
@@ -191,7 +192,7 @@ def close_lost(connection: Connection, experiment_key: int) -> int:
 
 
 def _storable(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple([storable(v) if isinstance(v, str | int) else v for v in row])
+    return tuple([storable(v) if isinstance(v, _CHECKED) else v for v in row])
 
 
 def _closing(ended: Attempted) -> tuple[Any, ...]:
@@ -236,7 +237,9 @@ def _result(ended: Attempted, experiment_key: int, spec: AnswerSpec) -> tuple[An
 
 
 _NO_ANSWER = (None,) * 8
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), check_circular=False
+).encode  # of what was read from JSON
 
 
 def _answer_columns(answer: Answer, spec: AnswerSpec) -> tuple[Any, ...]:

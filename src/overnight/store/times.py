@@ -2,13 +2,18 @@
 
 import time
 from datetime import datetime
+from functools import lru_cache
 
 
 def as_text(seconds: float) -> str:
     """Seconds since the epoch as the database's text; cuts to milliseconds."""
     whole = int(seconds)
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(whole))
-    return f"{stamp}.{int((seconds - whole) * 1000):03d}"
+    return f"{_to_the_second(whole)}.{int((seconds - whole) * 1000):03d}"
+
+
+@lru_cache(maxsize=16)  # calls of one second are recorded one after the other
+def _to_the_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
 
 
 def from_text(text: str) -> datetime:
