@@ -13,6 +13,8 @@ OPTIONS = ("--no-write", "--no-cache", "--no-share", "--no-table", "--no-progres
 QUIET = {
     "PROMPTFOO_DISABLE_TELEMETRY": "1",
     "PROMPTFOO_DISABLE_UPDATE": "1",
+    "PROMPTFOO_DISABLE_DEBUG_LOG": "1",  # now and then it is written after its end: a crash
+    "PROMPTFOO_DISABLE_ERROR_LOG": "1",
     # It reports that telemetry is switched off; nobody listens where this sends the report.
     "https_proxy": "http://127.0.0.1:9",
     "no_proxy": "127.0.0.1",
