@@ -37,7 +37,7 @@ bench: $(VENV)/dev ## measure overnight beside the least that it could cost, at 
 	@$(BIN)/python benchmarks/million.py
 	@$(BIN)/python benchmarks/concurrency.py
 
-bench-others: $(VENV)/dev ## measure overnight beside other tools (10 minutes; into .venv-others, once: 2 GB)
+bench-others: $(VENV)/dev ## measure overnight beside other tools (12 minutes; into .venv-others, once: 4 GB)
 	@$(BIN)/python benchmarks/beside.py
 
 PIN = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -11,6 +11,7 @@ core, the server (server.c) on the other. Each has its own virtual environment, 
 import argparse
 import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import statistics
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,13 @@ QUIET = {  # nothing is sent anywhere but to the server
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
 }
+NPM = (  # no scripts of packages are run, nothing is reported
+    "--ignore-scripts",
+    "--engine-strict",
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,7 @@ class Tool:
     name: str
     script: str | None
     share: float = 1.0
+    npm: bool = False  # a package of Node.js, called by its script
 
     @property
     def requirements(self) -> Path:
@@ -57,7 +67,7 @@ class Tool:
     def version(self) -> str:
         if self.script is None:
             return f"overnight {overnight.__version__}"
-        return self.requirements.read_text().split()[0].replace("==", " ")
+        return self.requirements.read_text().split()[0].replace("@" if self.npm else "==", " ")
 
 
 OURS = Tool("overnight", None, 3.0)
@@ -68,6 +78,7 @@ TOOLS = (
     Tool("inspect_ai", "inspect_task", 0.3),
     Tool("curator", "curator_llm"),
     Tool("distilabel", "distilabel_pipeline", 0.3),
+    Tool("promptfoo", "promptfoo", 0.3, npm=True),
 )
 
 
@@ -85,17 +96,17 @@ class FailedError(Exception):
 
 def install(tool: Tool, venvs: Path, seconds: float) -> Path:
     """The interpreter of the tool's environment, which is made anew when its pins have changed."""
-    home = venvs / str(tool.script)
+    if tool.script is None:
+        return Path(sys.executable)
+    home = venvs / tool.script
     python, done = home / "bin" / "python", home / "installed"
     wanted = tool.requirements.read_text()
+    if tool.npm and not all(map(shutil.which, ("node", "npm"))):
+        raise FailedError("needs Node.js and npm, which are not installed here")
     if done.exists() and done.read_text() == wanted:
         return python
     print(f"Installing {tool.name} into {home}", file=sys.stderr)
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    for command in (
-        [sys.executable, "-m", "venv", "--clear", str(home)],
-        [*pip, "-r", str(tool.requirements)],
-    ):
+    for command in steps(tool, home):
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -104,6 +115,17 @@ def install(tool: Tool, venvs: Path, seconds: float) -> Path:
             raise FailedError(f"could not be installed: {last_line(failure.stderr)}") from None
     done.write_text(wanted)
     return python
+
+
+def steps(tool: Tool, home: Path) -> tuple[list[str], list[str]]:
+    """An environment of Python, and what is pinned in it; npm puts a package beside Python's."""
+    wanted = tool.requirements
+    if tool.npm:
+        fill = ["npm", "install", "--global", f"--prefix={home}", *NPM, *wanted.read_text().split()]
+    else:
+        pip = [str(home / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+        fill = [*pip, "install", "--quiet", "-r", str(wanted)]
+    return [sys.executable, "-m", "venv", "--clear", str(home)], fill
 
 
 def last_line(told: str) -> str:
@@ -187,15 +209,16 @@ def marginal(tool: Tool, python: Path, url: str, n: int, at_once: int) -> Cost:
     return Cost(*(more / (n - few) * 1000 for more in (cpu - cpu_few, wall - wall_few)))
 
 
-def interpreters(venvs: Path, seconds: float) -> tuple[dict[Tool, Path], dict[Tool, str]]:
+def interpreters(
+    tools: Sequence[Tool], venvs: Path, seconds: float
+) -> tuple[dict[Tool, Path], dict[Tool, str]]:
     """Of each tool; and why there is none."""
-    pythons, missing = {OURS: Path(sys.executable)}, {}
-    for tool in TOOLS:
-        if tool is not OURS:
-            try:
-                pythons[tool] = install(tool, venvs, seconds)
-            except FailedError as failure:
-                missing[tool] = str(failure)
+    pythons, missing = {}, {}
+    for tool in tools:
+        try:
+            pythons[tool] = install(tool, venvs, seconds)
+        except FailedError as failure:
+            missing[tool] = str(failure)
     return pythons, missing
 
 
@@ -205,10 +228,12 @@ def main() -> None:
     add = parser.add_argument
     add("--narratives", type=int, default=3000, help="overnight gets 3 times as many")
     add("--rounds", type=int, default=3)
+    add("--only", action="append", choices=[t.name for t in TOOLS], help="can be given again")
     add("--venvs", type=Path, default=HERE.parent / ".venv-others", help="where the tools live")
-    add("--install-seconds", type=float, default=SECONDS, help="of each step of an installation")
+    add("--install-seconds", type=float, default=300, help="of each step of an installation")
     given = parser.parse_args()
-    pythons, missing = interpreters(given.venvs.absolute(), given.install_seconds)
+    tools = [tool for tool in TOOLS if given.only is None or tool.name in given.only]
+    pythons, missing = interpreters(tools, given.venvs.absolute(), given.install_seconds)
     print(
         f"{time.strftime('%Y-%m-%d')}, Python {sys.version.split()[0]}, {LATENCY_MS:.0f} ms;",
         end="",
