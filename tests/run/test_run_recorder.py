@@ -12,7 +12,7 @@ from overnight.domain.answer import DEFAULT_ANSWER, Answer
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.domain.narrative import Narrative
 from overnight.domain.outcome import Answered, Reply
-from overnight.record import GROUP, LARGEST_GROUP, Recorder, SessionKeys
+from overnight.record import GROUP, LARGEST_GROUP, Recorder, SessionKeys, _Company
 
 FOREVER = 60.0  # seconds; no test is that patient
 ENDED = Attempted(
@@ -67,12 +67,30 @@ def until(writer: Writer, n: int) -> None:
         time.sleep(0)
 
 
+def test_what_comes_while_the_writer_turns_to_wait_is_not_waited_for():
+    company = _Company()
+
+    class Bell:
+        """Nothing has rung; outcomes come at the worst of all moments."""
+
+        def locked(self):
+            return True
+
+        def acquire(self, *, blocking=True, timeout=-1):
+            assert not blocking, f"waits for {timeout} s"
+            for _ in range(GROUP):
+                company.came(last=False)
+
+    company._bell = Bell()
+    company.wait(GROUP)
+
+
 @pytest.mark.usefixtures("hectic")
 def test_enough_outcomes_are_always_taken_at_once(recorder, monkeypatch):
     """However the two threads interleave: no wake-up gets lost."""
     monkeypatch.setattr(record, "LINGER", FOREVER)
     writer, dice, n = Writer(recorder), random.Random(1), 0
-    for _ in range(6000):
+    for _ in range(2000):
         burst = GROUP * dice.randint(1, 3)
         for _ in range(burst):
             recorder.record(ENDED)
