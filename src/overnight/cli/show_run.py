@@ -129,7 +129,7 @@ def _show_stopped(out: Console, result: RunResult) -> None:
         f"{c.completed:,} of {c.total:,} done ({percent(c.completed, c.total)}); nothing is lost."
     )
     _show_cost(out, result)
-    out.print("To go on, type the same command again, or:")
+    out.print("To go on with it, type the same command again, or:")
     verb = "retry" if result.kind == "retry" else "resume"
     out.print(f"  {this_command()} {verb} {which_experiment(result)}", soft_wrap=True)
 
