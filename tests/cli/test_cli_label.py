@@ -4,6 +4,7 @@ import json
 import sqlite3
 import stat
 import zipfile
+from contextlib import closing
 
 import pytest
 from sheets import fill, history, is_case, labels, rows_of, save
@@ -105,7 +106,7 @@ def test_the_same_seed_draws_the_same(overnight, study_without_labels):
 
 
 def backdate(study):
-    with sqlite3.connect(study.database) as connection:
+    with closing(sqlite3.connect(study.database)) as connection, connection:
         connection.execute("DELETE FROM sample_members")
         connection.execute("DELETE FROM samples")
 
@@ -132,7 +133,7 @@ def test_a_sample_by_confidence_adds_up(overnight, study_without_labels):
 
 
 def test_no_sample_of_a_part_of_the_file(overnight, study_without_labels):
-    with sqlite3.connect(study_without_labels.database) as connection:
+    with closing(sqlite3.connect(study_without_labels.database)) as connection, connection:
         connection.execute("DELETE FROM results WHERE result_id = 1")
     said = overnight("sample", "--n", 5)
     assert (said.code, "overnight resume" in said.err) == (3, True)
@@ -388,7 +389,7 @@ def test_broken_off_in_the_middle_nothing_is_recorded(overnight, drawn, monkeypa
 def test_doctor_sees_a_label_that_somebody_wrote_past_the_history(overnight, drawn):
     overnight("label", drawn.id, save(drawn.folder / "done.csv", fill(drawn.folder)))
     assert overnight("doctor").code == 0
-    with sqlite3.connect(drawn.database) as connection:
+    with closing(sqlite3.connect(drawn.database)) as connection, connection:
         connection.execute("UPDATE narratives SET label = 'x' WHERE label = '1'")
     said = overnight("doctor")
     assert said.code == 1

@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -192,7 +193,7 @@ def test_of_many_groups_the_largest_are_shown_and_that_is_said(overnight):
 
 @pytest.mark.parametrize("limit", ["NULL", "40"])
 def test_a_row_without_a_total_covers_what_its_limit_and_its_data_allow(overnight, done, limit):
-    with sqlite3.connect(done.database) as connection:
+    with closing(sqlite3.connect(done.database)) as connection, connection:
         connection.execute(
             f"UPDATE experiments SET n_narratives_total = NULL, max_narratives = {limit}"
         )

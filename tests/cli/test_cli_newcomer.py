@@ -3,6 +3,7 @@
 import csv
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def test_what_is_counted_in_one_part_says_so(begun, server):
 
 def test_the_first_of_a_file_are_named_no_sample_by_metrics_too(overnight, begun, study):
     begun(lambda _i, _type: "")
-    with sqlite3.connect(study.database) as connection:
+    with closing(sqlite3.connect(study.database)) as connection, connection:
         connection.execute("DELETE FROM results WHERE narrative_id > 20")
     connection.close()
     assert "the first ones of the file: no random part of it" in overnight("metrics").out

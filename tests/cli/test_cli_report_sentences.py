@@ -2,6 +2,7 @@
 
 import dataclasses
 import sqlite3
+from contextlib import closing
 from html import unescape
 
 import pytest
@@ -34,7 +35,7 @@ def sentences(study, **options):
 
 
 def change(study, *statements):
-    with sqlite3.connect(study.database) as connection:
+    with closing(sqlite3.connect(study.database)) as connection, connection:
         for statement in statements:
             connection.execute(statement)
     connection.close()

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -99,7 +100,10 @@ def test_everything_is_accounted_for_and_measured_on_what_is_covered(study, serv
     found = evaluate(db=study.database)
     assert found.evaluation.overall.n == found.metrics.overall.n == 60
 
-    with sqlite3.connect(study.database) as other:  # a result of a narrative outside the sample
+    with (
+        closing(sqlite3.connect(study.database)) as other,
+        other,
+    ):  # a result of a narrative outside the sample
         outside = min(set(range(1, N + 1)) - set(drawn(60)))
         other.execute("UPDATE results SET narrative_id = ? WHERE result_id = 1", (outside,))
     assert "problem" in accounting(study)

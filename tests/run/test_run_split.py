@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -176,7 +177,7 @@ def test_a_final_look_that_cannot_be_put_on_record_is_not_given(done, monkeypatc
 
 
 def test_the_final_look_waits_until_every_narrative_has_a_result(done):
-    with sqlite3.connect(done.database) as other:
+    with closing(sqlite3.connect(done.database)) as other, other:
         other.execute("DELETE FROM results WHERE result_id = 1")
     for command in (evaluate, facts_of):
         with pytest.raises(RefusedError, match="1 narratives have no result yet"):
@@ -368,7 +369,7 @@ def test_another_split_does_not_begin_the_count_anew(study, server):
 def test_a_look_at_a_database_of_others_is_given_uncounted_and_says_so(study, server, monkeypatch):
     data(study)
     study.configure(server.url).run()
-    with sqlite3.connect(study.database) as other:
+    with closing(sqlite3.connect(study.database)) as other, other:
         other.execute("DELETE FROM looks")
     monkeypatch.setattr(looks.os, "geteuid", lambda: 4711)
     found = evaluate(db=study.database)
@@ -381,7 +382,7 @@ def test_a_look_waits_for_nobody_for_long(study, server, monkeypatch):
     data(study)
     study.configure(server.url).run()
     monkeypatch.setattr(looks, "_PATIENCE", 0.05)
-    with sqlite3.connect(study.database, isolation_level=None) as other:
+    with closing(sqlite3.connect(study.database, isolation_level=None)) as other, other:
         other.execute("DELETE FROM looks")
         other.execute("BEGIN IMMEDIATE")
         found = evaluate(db=study.database)
@@ -402,7 +403,7 @@ def test_a_new_look_is_worth_a_new_backup(study, server):
     data(study)
     study.configure(server.url).run()
     database = open_database(study.database)
-    with sqlite3.connect(study.database) as other:
+    with closing(sqlite3.connect(study.database)) as other, other:
         other.execute("DELETE FROM looks")
     assert back_up(database).is_new
     assert not back_up(database, skip_unchanged=True).is_new

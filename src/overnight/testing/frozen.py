@@ -50,6 +50,10 @@ class FrozenLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._done)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
+        """Like asyncio's, for as long as it takes: time would jump to the end of any limit."""
+        await super().shutdown_default_executor()
+
     def _done(self, _future: object) -> None:
         self._n_threads -= 1
 
