@@ -23,7 +23,8 @@ AHEAD = 16
 DELAY = 0.01  # seconds before each reply
 _CASE = re.compile(r"Case (\d+) ")
 _IMPATIENT = (
-    "import overnight.record as r; r.PATIENCE = 1.0; from overnight.cli import main; main()"
+    "from overnight.record import recorder as r; r.PATIENCE = 1; from overnight.cli import main;"
+    " main()"
 )
 
 

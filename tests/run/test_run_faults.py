@@ -14,11 +14,12 @@ from contextlib import closing
 import pytest
 from run_disks import locked
 
-from overnight import clock, record
+from overnight import clock
 from overnight.commands.resume import Changes, resume
 from overnight.domain.experiment import Status
 from overnight.errors import DatabaseBusy
 from overnight.events import StoodStill
+from overnight.record import recorder
 from overnight.store.rescue import SUFFIX
 from overnight.testing import keyword_script, scripted_server, wait_until
 
@@ -105,7 +106,7 @@ def test_a_stop_is_heard_before_the_first_call_too(study, server):
 
 
 def test_what_cannot_be_recorded_for_too_long_is_kept_and_recorded_at_the_end(study, monkeypatch):
-    monkeypatch.setattr(record, "PATIENCE", 1.0)
+    monkeypatch.setattr(recorder, "PATIENCE", 1.0)
     modes: list[int] = []
 
     def hold_until_something_is_kept():
@@ -151,7 +152,10 @@ def test_a_session_that_died_with_unrecorded_answers_leaves_them_to_the_next(stu
         return keyword_script(call)
 
     holding, unlock = [], []
-    code = "import overnight.record as r; r.PATIENCE = 1.0; from overnight.cli import main; main()"
+    code = (
+        "from overnight.cli import main; from overnight.record import recorder;"
+        " recorder.PATIENCE = 1.0; main()"
+    )
     with scripted_server(script, delay=0.3) as server:
         study.data(60).configure(server.url)
         process = subprocess.Popen(

@@ -7,12 +7,14 @@ import time
 
 import pytest
 
-from overnight import record
 from overnight.domain.answer import DEFAULT_ANSWER, Answer
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
+from overnight.domain.concurrency import AHEAD
 from overnight.domain.narrative import Narrative
 from overnight.domain.outcome import Answered, Reply
-from overnight.record import GROUP, LARGEST_GROUP, Recorder, SessionKeys, _Company
+from overnight.record import Recorder, SessionKeys, company
+from overnight.record.company import GROUP, Company
+from overnight.record.recorder import LARGEST_GROUP
 
 FOREVER = 60.0  # seconds; no test is that patient
 ENDED = Attempted(
@@ -68,7 +70,7 @@ def until(writer: Writer, n: int) -> None:
 
 
 def test_what_comes_while_the_writer_turns_to_wait_is_not_waited_for():
-    company = _Company()
+    met = Company()
 
     class Bell:
         """Nothing has rung; outcomes come at the worst of all moments."""
@@ -79,16 +81,35 @@ def test_what_comes_while_the_writer_turns_to_wait_is_not_waited_for():
         def acquire(self, *, blocking=True, timeout=-1):
             assert not blocking, f"waits for {timeout} s"
             for _ in range(GROUP):
-                company.came(last=False)
+                met.came(last=False)
 
-    company._bell = Bell()
-    company.wait(GROUP)
+    met._bell = Bell()
+    met.wait()
+
+
+def test_a_group_leaves_as_many_attempts_as_are_sent_while_it_is_written():
+    met = Company()
+
+    def enough_after(n: int) -> int:
+        for _ in range(n):
+            met.came(last=False)
+        met.committed()
+        met.go(n)
+        return met.enough
+
+    assert enough_after(0) == AHEAD - 2
+    assert enough_after(3) == AHEAD - 5
+    assert AHEAD - 5 <= enough_after(0) < AHEAD - 2  # not forgotten at once
+    assert enough_after(AHEAD) == GROUP
+    met.came(last=True)
+    met.committed()
+    assert met.enough == GROUP
 
 
 @pytest.mark.usefixtures("hectic")
 def test_enough_outcomes_are_always_taken_at_once(recorder, monkeypatch):
     """However the two threads interleave: no wake-up gets lost."""
-    monkeypatch.setattr(record, "LINGER", FOREVER)
+    monkeypatch.setattr(company, "LINGER", FOREVER)
     writer, dice, n = Writer(recorder), random.Random(1), 0
     for _ in range(2000):
         burst = GROUP * dice.randint(1, 3)
@@ -117,7 +138,7 @@ def test_fewer_are_taken_after_a_moment(recorder):
 
 
 def test_the_word_that_nothing_follows_is_heard_at_once(recorder, monkeypatch):
-    monkeypatch.setattr(record, "LINGER", FOREVER)
+    monkeypatch.setattr(company, "LINGER", FOREVER)
     writer = Writer(recorder)
     recorder.record(ENDED)
     recorder._put(None)
@@ -128,7 +149,7 @@ def test_the_word_that_nothing_follows_is_heard_at_once(recorder, monkeypatch):
 
 def test_one_after_the_other_they_come_in_groups(recorder, monkeypatch):
     """A writer that waits is not woken by each: so few groups come of so many outcomes."""
-    monkeypatch.setattr(record, "LINGER", FOREVER)
+    monkeypatch.setattr(company, "LINGER", FOREVER)
     writer = Writer(recorder)
     for _ in range(100 * GROUP):
         recorder.record(ENDED)

@@ -5,7 +5,6 @@ Closing and opening share transactions: the commit that closes an attempt opens 
 """
 
 import asyncio
-import math
 import queue
 import threading
 import time
@@ -17,10 +16,10 @@ from typing import Any, Protocol
 
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
-from overnight.domain.concurrency import AHEAD
 from overnight.domain.cost import Tokens
 from overnight.errors import DatabaseBusy, OvernightError, SupersededError
 from overnight.events import LimitMoved, Waiting
+from overnight.record.company import Company
 from overnight.store.database import Database, Writer
 from overnight.store.experiments import fix_peer, record_progress
 from overnight.store.ledger import close_attempts, delete_unsent, open_attempts, tokens_of
@@ -29,10 +28,6 @@ from overnight.store.pauses import enter_pause
 from overnight.store.rescue import rescue_file, write_rescue
 from overnight.store.sessions import SignOfLife, fence, record_peer
 
-# A commit waits for company, but not for so long that calls wait for it: of the AHEAD attempts that
-# are open beyond those in flight, half are still to be sent when it begins.
-GROUP = AHEAD // 2  # outcomes that are enough company ...
-LINGER = 0.01  # ... or as many as have come in so many seconds
 LARGEST_GROUP = 100
 PROGRESS_EVERY = 1.0  # seconds between two updates of the experiment's row
 PATIENCE = 600.0  # seconds that a commit waits for a database that somebody else has locked
@@ -118,7 +113,7 @@ class Recorder:
         self._owes_progress = False
         # Bounded by the dispatcher, which never has more attempts open than it may.
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
-        self._company = _Company()
+        self._company = Company()
         self._thread = threading.Thread(target=self._work, name="overnight-writer", daemon=True)
         self._listener: Listener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -188,6 +183,7 @@ class Recorder:
                     group = self._collect()
                     opened = self._commit_patiently(writer, group)
                     self._tell("on_commit", opened, group.ended)
+                    self._company.committed()
                     self._n_done += group.size
         except SupersededError as error:  # another session asks for these narratives again
             self._tell("on_failure", error)
@@ -229,8 +225,8 @@ class Recorder:
         except queue.Empty:
             return group  # nothing has come for a while: write where the run stands
         self._drain(group)
-        if not group.last and len(group.ended) < GROUP:
-            self._company.wait(GROUP)
+        if not group.last and len(group.ended) < self._company.enough:
+            self._company.wait()
             self._drain(group)
         self._company.go(len(group.ended))
         return group
@@ -297,38 +293,6 @@ class Recorder:
         for job in group.to_open:
             job.n_calls += 1
         return [OpenAttempt(i, job) for i, job in zip(ids, group.to_open, strict=True)]
-
-
-class _Company:
-    """How many outcomes wait for the writer. It is woken when they are enough, not by each.
-
-    To wake a thread, and to pass it the interpreter, costs more than to write a row.
-    """
-
-    def __init__(self) -> None:
-        self._n_came: float = 0  # counted by the event loop
-        self._n_gone = 0  # ... and by the writer
-        self._wake_at = math.inf
-        self._bell = threading.Lock()
-        self._bell.acquire()
-
-    def came(self, *, last: bool) -> None:
-        """One more, on the event loop; or the word that nothing will follow."""
-        self._n_came = math.inf if last else self._n_came + 1
-        if self._n_came >= self._wake_at and self._bell.locked():
-            self._bell.release()
-
-    def wait(self, n: int) -> None:
-        """Until n outcomes wait, or LINGER seconds; in the writer's thread."""
-        self._bell.acquire(blocking=False)  # it may have rung for others
-        self._wake_at = self._n_gone + n
-        if self._n_came < self._wake_at:  # else it has not been rung for the last of them
-            self._bell.acquire(timeout=LINGER)
-        self._wake_at = math.inf
-
-    def go(self, n: int) -> None:
-        """So many wait no more."""
-        self._n_gone += n
 
 
 def _add(group: _Group, item: _Item) -> None:
