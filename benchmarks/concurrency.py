@@ -1,12 +1,15 @@
 """What `concurrency: auto` reaches on simulated servers, beside every fixed setting.
 
-    python benchmarks/concurrency.py [--seeds 10]
+    python benchmarks/concurrency.py [--seeds 10] [--starts 20]
 
 Nothing is called and no clock runs: the servers are arithmetic (overnight.testing.queueing), the
-controller is the real one. Each server starts cold; from the 61st second on is counted.
+controller is the real one. Each server starts cold; from the 61st second on is counted. The last
+lines are random starts at 2 s a call, `--starts` for each number of slots; `--seeds 0` gives only
+those (half a minute).
 """
 
 import argparse
+import random
 import statistics
 from collections.abc import Callable
 
@@ -16,6 +19,8 @@ from overnight.testing.queueing import Bucket, Course, PerMinute, Slots, simulat
 
 STARTED = 60.0
 FIXED = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+POWERS, OTHERS = (1, 4, 16, 64), (2, 3, 6, 8, 12, 24, 32, 48, 100)  # slots of random starts
+SLOW = 2.0  # seconds a call: the slowest that a minute is meant for
 MANY = 10**6  # slots of a hosted service
 HEAD = (
     f"{'server':38} {'best fixed':>14} {'auto':>7} {'worst':>6} {'in flight':>10} "
@@ -48,10 +53,39 @@ def line(
     )
 
 
+def random_starts(name: str, numbers: tuple[int, ...], n: int) -> None:
+    """Of n starts with each number of slots: how many miss 90 %, how many exceed twice that."""
+    shares, most = [], []
+    for slots in numbers:
+        dice = random.Random(1000 + slots)
+        for seed in range(n):
+            server = Slots(slots, SLOW, dice.uniform(0.1, 0.35))
+            best, course = (
+                simulate(server, flow, 200.0, seed=seed) for flow in (Flow(2 * slots), auto(1))
+            )
+            shares.append(course.rate(STARTED, 200.0) / best.rate(STARTED, 200.0))
+            most.append(course.most_in_flight / slots)
+    n_short, n_above = sum(share < 0.9 for share in shares), sum(x > 2.0 for x in most)
+    print(
+        f"{len(shares)} random starts, {name}: {n_short} below 90 % from the 61st to the 200th "
+        f"second (worst {min(shares):.0%}), {n_above} above twice the slots ({max(most):.2f})"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
-    seeds = parser.parse_args().seeds
+    parser.add_argument("--starts", type=int, default=20)
+    args = parser.parse_args()
+    if args.seeds:
+        servers(args.seeds)
+    if args.starts:
+        random_starts("slots that are doubled to", POWERS, args.starts)
+        random_starts("other numbers of slots", OTHERS, args.starts)
+
+
+def servers(seeds: int) -> None:
+    """A row for each of them."""
     print(HEAD)
     for slots in (1, 4, 16, 64):
         for mean, seconds in ((0.05, 20.0), (0.5, 120.0), (2.0, 300.0)):

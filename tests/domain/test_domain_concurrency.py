@@ -10,8 +10,9 @@ import statistics
 import pytest
 
 from overnight.domain.answer import Answer
-from overnight.domain.concurrency import MOST, Controller, Sample
+from overnight.domain.concurrency import MOST, Controller
 from overnight.domain.flow import Flow, Resumed
+from overnight.domain.latency import Ledger, Sample
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, How, Reply
 from overnight.domain.pace import Pace
 from overnight.testing.queueing import Bucket, PerMinute, Slots, simulate
@@ -46,14 +47,14 @@ def test_a_minute_after_the_start_a_server_with_slots_does_nearly_all_that_it_ca
     shares, most = [], []
     for server, seconds, seed in drawn(slots, n):
         course = simulate(server, auto(), STARTED + seconds, seed=seed)
-        best = simulate(server, Flow(2 * slots), STARTED + seconds, seed=seed)
-        end = STARTED + seconds
-        shares.append(course.rate(STARTED, end) / best.rate(STARTED, end))
+        fixed = simulate(server, Flow(2 * slots), 10.0 + seconds, seed=seed)  # has nothing to find
+        best = fixed.rate(10.0, 10.0 + seconds)
+        shares.append(course.rate(STARTED, STARTED + seconds) / best)
         most.append(course.most_in_flight)
     good = sum(share >= 0.9 for share in shares)
     assert statistics.median(shares) >= 0.95
     assert good >= 0.9 * n, sorted(shares)[:10]
-    # two of sixty: the first calls happened to be slow, and twice the number seemed to be free
+    # one of eighty: the first calls happened to be slow, and twice the number seemed to be free
     assert sum(n <= 2 * slots for n in most) >= 0.95 * n, sorted(most)[-10:]
     assert max(most) <= max(4, 2.5 * slots)
 
@@ -101,7 +102,7 @@ def test_a_server_that_becomes_faster_or_slower_is_followed(before, after):
         flow = auto()
         course = simulate(server, flow, 800.0, seed=seed)
         assert course.rate(320.0, 800.0) >= 0.9 * now["slots"] / now["mean"]
-        assert now["slots"] <= flow.controller.level <= 2.5 * now["slots"]
+        assert 0.9 * now["slots"] <= flow.controller.level <= 2.5 * now["slots"]
 
 
 def test_a_rate_limit_that_is_raised_or_lowered_is_followed():
@@ -113,12 +114,11 @@ def test_a_rate_limit_that_is_raised_or_lowered_is_followed():
 
 
 def test_where_calls_slow_each_other_down_it_goes_on_as_long_as_there_is_something_to_gain():
-    """Half-way to what a server gives at best, twice the calls give a third more."""
     for seed in range(4):
         server = Slots(MOST, 0.5, drag=0.05)
         course = simulate(server, auto(), 900.0, seed=seed)
         best = max(n / 0.5 / (1.0 + 0.05 * (n - 1)) for n in range(1, MOST + 1))
-        assert course.rate(300.0, 900.0) >= 0.65 * best
+        assert course.rate(300.0, 900.0) >= 0.85 * best
 
 
 def test_without_any_limit_the_cap_is_reached_and_never_exceeded():
@@ -141,9 +141,7 @@ def started(level=8) -> Controller:
 def feed(controller: Controller, *, seconds: float, now: float = 0.0, windows: int = 1) -> float:
     """Windows of calls that each take so long."""
     for _ in range(windows):
-        sent = []
-        while number := controller.sent(controller.limit, now):
-            sent.append(number)
+        sent = [controller.sent(controller.limit, now) for _ in range(max(64, controller.limit))]
         now += seconds
         for number in sent:
             controller.saw(number, seconds, now, answered=True)
@@ -183,10 +181,9 @@ def test_calls_that_were_under_way_when_something_happened_say_nothing():
 def test_a_call_that_never_ends_holds_nothing_up():
     controller = Controller(4)
     numbers = [controller.sent(4, 0.0) for _ in range(8)]
-    counted = [number for number in numbers if number]
-    for number in counted[:-1]:
+    for number in numbers[1:]:
         controller.saw(number, 1.0, 1.0, answered=True)
-    assert controller.limit == 4
+    assert controller.limit == 4, "it was sent first, and may be a long one"
     controller.saw(0, 1.0, 10.0, answered=True)
     assert controller.limit == 8
 
@@ -246,6 +243,26 @@ def test_a_fixed_number_needs_no_controller():
 def test_littles_law():
     sample = Sample(n=10, in_flight=80.0, seconds=20.0, squares=40.0)
     assert (sample.latency, sample.rate) == (2.0, 4.0)
+
+
+def test_short_answers_do_not_count_before_the_long_ones_that_were_sent_earlier():
+    ledger = Ledger()
+    first, second, third = (ledger.sent(3, 0.0) for _ in range(3))
+    ledger.ended(third, 1.0, late_if_before=-math.inf)
+    ledger.ended(second, None, late_if_before=-math.inf)
+    assert ledger.sample.n == 0
+    ledger.ended(first, 5.0, late_if_before=-math.inf)
+    assert (ledger.sample.n, ledger.sample.latency) == (2, 3.0), "one of them has failed"
+
+
+def test_calls_that_were_sent_at_another_limit_are_not_counted():
+    ledger = Ledger()
+    old = ledger.sent(1, 0.0)
+    ledger.clear()
+    new = ledger.sent(2, 1.0)
+    ledger.ended(old, 9.0, late_if_before=-math.inf)
+    ledger.ended(new, 1.0, late_if_before=-math.inf)
+    assert (ledger.sample.n, ledger.sample.latency) == (1, 1.0)
 
 
 def test_calls_are_spaced_by_what_was_let_through_and_slowly_closer():

@@ -20,8 +20,9 @@ class Dispatcher:
     """Hands open attempts to the workers that make the calls, as the flow allows.
 
     At most `flow.limit` calls are in flight, and at most AHEAD more than `flow.ceiling` attempts
-    are open in the ledger: what has ended is closed by the commit that opens its successor, or by
-    an earlier one. Workers are hired when there is something to do for them.
+    are open in the ledger, or AHEAD more than are in flight, where the ceiling has just fallen:
+    what has ended is closed by the commit that opens its successor, or by an earlier one. Workers
+    are hired when there is something to do for them.
     """
 
     def __init__(self, plan: Plan, recorder: Recorder, flow: Flow) -> None:
