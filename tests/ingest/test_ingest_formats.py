@@ -19,6 +19,7 @@ from ingest_files import (
 
 from overnight.domain.narrative import SourceNarrative
 from overnight.errors import DataError
+from overnight.ingest import readers
 from overnight.ingest.readers import as_text
 from overnight.ingest.source import checksum_of
 
@@ -95,15 +96,32 @@ def test_narratives_can_be_read_again_and_twice_at_once(tmp_path):
     assert parts_of(source) == WIDE_PARTS
 
 
+@pytest.mark.parametrize("age", [0.0, 3600.0])
 @pytest.mark.parametrize("suffix", WRITERS)
-def test_a_file_written_to_while_it_is_read_is_refused(suffix, tmp_path):
+def test_a_file_written_to_while_it_is_read_is_refused(suffix, age, tmp_path, monkeypatch):
+    """Whether it was written a moment ago, so that its times say nothing, or is an hour old."""
     path = tmp_path / f"data.{suffix}"
     WRITERS[suffix](WIDE_ROWS, path)
+    monkeypatch.setattr(readers.time, "time", lambda: path.stat().st_ctime + age)
     source = opened(path)
     with path.open("ab") as file:
         file.write(b" ")
     with pytest.raises(DataError, match="was changed while it was being read; start again when"):
         list(source.narratives())
+
+
+@pytest.mark.parametrize(("age", "n_times"), [(0.0, 2), (3600.0, 1), (-3600.0, 2)])
+def test_an_old_file_is_read_once_less(age, n_times, tmp_path, monkeypatch):
+    """Its times would tell. One that is said to come from the future is not believed."""
+    to_csv(WIDE_ROWS, path := tmp_path / "a.csv")
+    hashed = []
+    checksum = readers.OpenFile.checksum
+    monkeypatch.setattr(
+        readers.OpenFile, "checksum", lambda file: hashed.append(file) or checksum(file)
+    )
+    monkeypatch.setattr(readers.time, "time", lambda: path.stat().st_ctime + age)
+    assert parts_of(opened(path)) == WIDE_PARTS
+    assert len(hashed) == n_times
 
 
 def test_a_half_written_file_is_called_changed_and_not_broken(tmp_path):

@@ -43,7 +43,7 @@ class Turn:
     window: int  # of the controller's measurements
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one for each call, and that takes three times as long
 class Attempted:
     """A call that has ended. `final`: its outcome is the narrative's result."""
 

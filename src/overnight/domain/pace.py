@@ -33,7 +33,7 @@ class Pace:
     _from: float = 0.0  # when calls went on after it
     _n_sent: int = 0  # since the last refusal
     _n_refused: int = 0
-    _n_cycles: int = 0
+    _n_cycles: int = -1  # before the first
 
     def sent(self, now: float) -> None:
         """A call is on its way."""
@@ -63,7 +63,8 @@ class Pace:
             return 0
         let_through = calls / seconds
         if self.rate is None:
-            self._n_cycles, self.rate, self.was_early = 0, let_through, False
+            # A limit that was forgotten was forgotten too soon: longer cycles from now on.
+            self._n_cycles, self.rate, self.was_early = self._n_cycles + 1, let_through, False
         else:
             pace = self.pace(now)
             self.was_early = self._cycles(now) < _LIVED

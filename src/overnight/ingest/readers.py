@@ -6,6 +6,7 @@ import io
 import math
 import os
 import stat
+import time
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -14,6 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from overnight.errors import DataError
 
+_TICK = 10.0  # seconds; no file system tells times less exactly (FAT: 2), and clocks may differ
 _BUFFER = 1 << 18  # bytes per read: large enough for hashing at full speed
 
 Row = tuple[int, Sequence[str | None]]  # its number as a spreadsheet shows it, the wanted cells
@@ -76,6 +78,16 @@ class OpenFile:
     def checksum(self) -> str:
         """`sha256:` and the hex digest of the bytes as they are now."""
         return "sha256:" + hashlib.file_digest(self.stream(), "sha256").hexdigest()
+
+    def stamp(self) -> tuple[int, ...] | None:
+        """What no write to the file leaves as it is; None for one that has just been written to.
+
+        The system's clock ticks: two writes at nearly the same time have the same times.
+        """
+        now = os.fstat(self._fd)
+        if time.time() - max(now.st_mtime, now.st_ctime) < _TICK:
+            return None
+        return now.st_size, now.st_mtime_ns, now.st_ctime_ns
 
     def close(self) -> None:
         """Let the file go; a second time does nothing."""

@@ -28,7 +28,7 @@ def filled(
 
     sqlite3 looks for an adapter for each None: that costs three times what a number does.
     """
-    full = [i for i in range(len(columns)) if any(row[i] is not None for row in rows)]
+    full = [i for i, cells in enumerate(zip(*rows, strict=True)) if cells.count(None) < len(cells)]
     if len(full) == len(columns):
         return columns, rows
     return tuple(columns[i] for i in full), list(map(itemgetter(*full), rows))

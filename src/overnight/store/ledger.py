@@ -12,14 +12,13 @@ from overnight.domain.attempt import Attempted, Job
 from overnight.domain.cost import Tokens, credible
 from overnight.domain.outcome import Answered, Fault
 from overnight.store.hot import Executes, filled
-from overnight.store.texts import storable
+from overnight.store.texts import storable_row
 from overnight.store.times import as_text
 
 _OPEN = """
     INSERT INTO attempts (attempt_id, session_id, experiment_key, narrative_id, attempt_no, status,
                           started_at)
     VALUES (?, ?, ?, ?, ?, 'open', ?)"""
-_CHECKED = (str, int)  # a union, written where it is used, would be made anew for each value
 _CLOSING = (
     "status",
     "error_category",
@@ -108,9 +107,9 @@ def close_attempts(
 ) -> None:
     """Enter how calls ended, and the results that follow from them."""
     if ended:
-        columns, closing = filled(_CLOSING, [_storable(_closing(a)) for a in ended])
+        columns, closing = filled(_CLOSING, [storable_row(_closing(a)) for a in ended])
         connection.exec_driver_sql(_close(columns), closing)
-    rows = [_storable(_result(a, experiment_key, spec)) for a in ended if a.final]
+    rows = [storable_row(_result(a, experiment_key, spec)) for a in ended if a.final]
     if rows:
         columns, rows = filled(RESULT_COLUMNS, rows)
         connection.exec_driver_sql(_put_result(columns), rows)
@@ -146,7 +145,7 @@ def reread_result(
     answer, reply = read
     connection.exec_driver_sql(_KEEP_REPLY, (experiment_key, narrative_id))
     row = (*_answer_columns(answer, spec), reply, experiment_key, narrative_id)
-    connection.exec_driver_sql(_REREAD, _storable(row))
+    connection.exec_driver_sql(_REREAD, storable_row(row))
 
 
 def tokens_of(ended: Sequence[Attempted]) -> Tokens:
@@ -189,10 +188,6 @@ def close_lost(connection: Connection, experiment_key: int) -> int:
         ),
         {"key": experiment_key},
     ).rowcount
-
-
-def _storable(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple([storable(v) if isinstance(v, _CHECKED) else v for v in row])
 
 
 def _closing(ended: Attempted) -> tuple[Any, ...]:

@@ -1,5 +1,7 @@
 """What comes from a server may hold what no database takes."""
 
+from typing import Any
+
 _LARGEST = 2**63 - 1
 
 
@@ -14,6 +16,16 @@ def storable(value: object) -> object:
     if isinstance(value, int) and abs(value) > _LARGEST:
         return None
     return value
+
+
+def storable_row(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row as a database can hold it; nearly every one is that already."""
+    texts = "".join([value for value in row if type(value) is str])
+    numbers = [value for value in row if type(value) is int]
+    fine = texts.isascii() and "\0" not in texts
+    if fine and all(-_LARGEST <= number <= _LARGEST for number in numbers):
+        return row
+    return tuple([storable(value) for value in row])
 
 
 def storable_text(text: str) -> str:
