@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from overnight.commands.purge_unused import purge_unused
 from overnight.store import lock
 from overnight.store.database import Database, open_database
 from overnight.store.removal import discard_dataset, unused_datasets
@@ -56,6 +57,31 @@ def test_labels_that_people_gave_and_backups_are_named_before_the_question(overn
     assert narratives(cleaned) == 30
 
 
+def test_backups_that_still_hold_them_can_be_deleted_afterwards(overnight, cleaned):
+    """Whoever has read of them only then, or was interrupted in between."""
+    assert overnight("purge", "--unused", "--yes").code == 0
+    assert list((cleaned.folder / "backups").glob("*.db"))
+    said = overnight("purge", "--unused", "--with-backups", "--yes")
+    assert said.code == 0
+    assert "and 1 backup." in said.out
+    assert not list((cleaned.folder / "backups").glob("*.db"))
+
+
+def test_a_file_can_be_loaded_while_somebody_is_asked(cleaned):
+    def asked(found):
+        assert found.found
+        assert not lock.is_held(cleaned.database.resolve(), lock.LOADING)
+        return False
+
+    assert not purge_unused(db=cleaned.database, confirm=asked, handler=print).done
+
+
+def test_that_looks_at_labels_go_too_is_said(overnight, cleaned):
+    assert cleaned.value("SELECT count(*) FROM looks") == 1
+    assert "looked at their labels (1)" in overnight("purge", "--unused", "--yes").out
+    assert cleaned.value("SELECT count(*) FROM looks") == 0
+
+
 def test_what_a_refused_run_had_loaded_is_named_by_a_purge(overnight, done):
     file = done.folder / "narratives.csv"
     file.write_text(file.read_text().replace("Case 5 is invented.", "Case 5 is corrected."))
@@ -69,7 +95,7 @@ def test_what_a_refused_run_had_loaded_is_named_by_a_purge(overnight, done):
 def test_what_an_experiment_uses_stays(overnight, done):
     said = overnight("purge", "--unused", "--yes")
     assert said.code == 0
-    assert "nothing was deleted" in said.out
+    assert "Nothing was deleted" in said.out
     assert narratives(done) == 30
 
 

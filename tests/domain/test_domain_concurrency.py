@@ -42,7 +42,7 @@ def drawn(slots: int, n: int) -> list[tuple[Slots, float, int]]:
     return servers
 
 
-@pytest.mark.parametrize(("slots", "n"), [(1, 80), (4, 80), (16, 50), (64, 25)])
+@pytest.mark.parametrize(("slots", "n"), [(1, 80), (4, 80), (16, 50), (64, 16)])
 def test_a_minute_after_the_start_a_server_with_slots_does_nearly_all_that_it_can(slots, n):
     shares, most = [], []
     for server, seconds, seed in drawn(slots, n):
@@ -238,6 +238,30 @@ def test_a_fixed_number_needs_no_controller():
 
 
 # --- small parts -----------------------------------------------------------------------------
+
+
+def test_a_limit_that_was_forgotten_too_soon_is_remembered_longer_but_not_for_ever():
+    pace, now, cycles = Pace(), 0.0, []
+
+    def forgotten_after() -> float:
+        """Seconds from a refusal until nobody is held back, at ten calls a second."""
+        nonlocal now
+        for _ in range(50):
+            pace.sent(now)
+            now += 0.1
+        pace.refused(now, now, 10.0)
+        began = now
+        while pace.rate is not None:
+            now += 0.1
+            pace.sent(now)
+        return now - began
+
+    cycles = [forgotten_after() for _ in range(8)]
+    assert cycles[:5] == sorted(cycles[:5])
+    assert cycles[4] > 5 * cycles[0]
+    assert cycles[7] == pytest.approx(cycles[4], rel=0.1)
+    now += 3600.0
+    assert forgotten_after() == pytest.approx(cycles[0], rel=0.5)
 
 
 def test_littles_law():

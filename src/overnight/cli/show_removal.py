@@ -163,21 +163,32 @@ def show_purged(done: Purge) -> None:
 def ask_unused(asked: UnusedPurge, *, yes: bool) -> bool:
     """Show which narratives would be gone, and ask. Raises UsageError where nobody can be asked."""
     out = console()
-    out.print("Narratives that no experiment uses:")
+    out.print("Narratives that no experiment uses:" if asked.found else _NONE_UNUSED)
     for one in asked.found:
         labelled = f", {one.n_labelled:,} of them labelled by people" if one.n_labelled else ""
         out.print(f"  {one.n_narratives:,} loaded from {one.data_source}{labelled}", soft_wrap=True)
+    if n_looks := sum(one.n_looks for one in asked.found):
+        out.print(
+            f"With them goes the count of who looked at their labels ({n_looks:,}): another "
+            "version of the file counts anew.",
+            style="yellow",
+            soft_wrap=True,
+        )
     _show_backups(asked)
     return yes or _ask("Delete all this for good? The data files stay.")
+
+
+_NONE_UNUSED = "Every narrative in the database is used by an experiment."
 
 
 def show_unused(done: UnusedPurge) -> None:
     """What is gone."""
     out = console()
-    if done.done:
-        n = sum(one.n_narratives for one in done.found)
-        out.print(f"Purged {n:,} narratives that no experiment used.")
-    elif done.found:
-        out.print("Nothing was deleted.")
-    else:
-        out.print("Every narrative in the database is used by an experiment; nothing was deleted.")
+    if not done.done:
+        nothing = "Nothing was deleted."
+        out.print(nothing if done.found else f"{_NONE_UNUSED} {nothing}", soft_wrap=True)
+        return
+    n = sum(one.n_narratives for one in done.found)
+    n_backups = len(done.backups) if done.with_backups else 0
+    backups = f" and {n_backups:,} backup{'s' * (n_backups > 1)}" if n_backups else ""
+    out.print(f"Purged {n:,} narratives that no experiment used{backups}.")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from overnight.commands.removal import Removable, owned, removable, remove, wipe
+from overnight.commands.removal import Removable, delete_backups, owned, removable, remove, wipe
 from overnight.connect import connected
 from overnight.domain.experiment import Experiment
 from overnight.errors import ExperimentOwned, UsageError
@@ -56,12 +56,11 @@ def purge(
         if not confirm(asked):
             return asked
         n_narratives = remove(database, asked.found, with_data=True)
-        if with_backups:
-            for backup in asked.backups:
-                backup.unlink(missing_ok=True)
         for note in wipe(database):
             handler(Said(note, warning=True))
-        unused = tuple(unused_datasets(database))
+        if with_backups:
+            delete_backups(asked.backups)
+        unused = tuple(one for one in unused_datasets(database) if one.is_complete)
         return replace(asked, done=True, n_narratives=n_narratives, unused=unused)
 
 

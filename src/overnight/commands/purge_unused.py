@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from overnight.commands.removal import wipe
+from overnight.commands.removal import delete_backups, wipe
 from overnight.connect import connected
 from overnight.errors import RefusedError
 from overnight.events import Handler, Said
@@ -34,20 +34,30 @@ def purge_unused(
 ) -> UnusedPurge:
     """Delete the narratives that no experiment uses: it was cleaned up, or none was begun.
 
-    No backup is made. Raises RefusedError while a file is being loaded: an experiment is about to
-    use it.
+    No backup is made; `with_backups` deletes those beside the database as well, also where no such
+    narratives are left but in them. Raises RefusedError while a file is being loaded: an
+    experiment is about to use it. UsageError where a backup cannot be deleted: the rest is gone.
     """
-    with connected(db, writes=handler) as database, _nobody_loads(database):
+    with connected(db, writes=handler) as database:
+        with _nobody_loads(database):
+            found = tuple(unused_datasets(database))
         backups = (*backups_of(database.path), *leftovers_of(database.path))
-        asked = UnusedPurge(tuple(unused_datasets(database)), backups, with_backups)
-        if not asked.found or not confirm(asked):
+        asked = UnusedPurge(found, backups, with_backups)
+        if not (found or (with_backups and backups)) or not confirm(asked):
             return asked
-        deleted = [one for one in asked.found if discard_dataset(database, one.dataset_id)]
-        for backup in backups if with_backups else ():
-            backup.unlink(missing_ok=True)
+        deleted = _discard(database, found)
         for note in wipe(database):
             handler(Said(note, warning=True))
-        return replace(asked, found=tuple(deleted), done=True)
+        if with_backups:
+            delete_backups(backups)
+        return replace(asked, found=deleted, done=True)
+
+
+def _discard(database: Database, found: tuple[UnusedDataset, ...]) -> tuple[UnusedDataset, ...]:
+    """Delete those that are still as they were shown; nobody waits for the answer of a person."""
+    with _nobody_loads(database):
+        still = [one for one in unused_datasets(database) if one in found]
+        return tuple(one for one in still if discard_dataset(database, one.dataset_id))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What `cleanup` and `purge` have in common: deleting an experiment with its files, for good."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,10 +103,23 @@ def _unlink(database: Database, found: Removable) -> None:
             with suppress(FileNotFoundError):
                 shutil.rmtree(folder)
     except OSError as error:
-        raise UsageError(
-            f"{error.filename} cannot be deleted ({error.strerror}); change its permissions, then "
-            "type the same command again"
-        ) from error
+        raise _undeletable(error) from error
+
+
+def delete_backups(backups: Sequence[Path]) -> None:
+    """Delete copies of the database. Raises UsageError where one cannot be deleted."""
+    try:
+        for backup in backups:
+            backup.unlink(missing_ok=True)
+    except OSError as error:
+        raise _undeletable(error) from error
+
+
+def _undeletable(error: OSError) -> UsageError:
+    return UsageError(
+        f"{error.filename} cannot be deleted ({error.strerror}); change its permissions, then "
+        "type the same command again"
+    )
 
 
 def wipe(database: Database) -> list[str]:

@@ -15,6 +15,8 @@ _FASTER = 0.3  # then it grows by this exponent times the square of the further 
 _FORGET = 4.0  # times the aim: the pace no longer holds anybody back
 _CALLS, _SECONDS = 120.0, 60.0  # the length of a cycle: both of them ...
 _FIRST_CALLS, _FIRST_SECONDS = 8.0, 4.0  # ... and of the first, doubling from there
+_LONGEST = 4  # doublings of a forgotten limit's cycles, which are the longest then
+_LONG_AGO = 600.0  # seconds
 _MOST_CYCLES = 10.0  # that count; the pace is forgotten long before
 _LIVED = 0.5  # of a cycle: a refusal before that came too early, and the next cycle is shorter
 _SLACK = 0.1  # of the gap between two calls, by which one that was late may be made up for
@@ -63,8 +65,10 @@ class Pace:
             return 0
         let_through = calls / seconds
         if self.rate is None:
-            # A limit that was forgotten was forgotten too soon: longer cycles from now on.
-            self._n_cycles, self.rate, self.was_early = self._n_cycles + 1, let_through, False
+            # What was forgotten a moment ago was forgotten too soon: longer cycles from now on.
+            is_new = self._n_cycles < 0 or seconds > _LONG_AGO
+            self._n_cycles = 0 if is_new else min(self._n_cycles + 1, _LONGEST)
+            self.rate, self.was_early = let_through, False
         else:
             pace = self.pace(now)
             self.was_early = self._cycles(now) < _LIVED

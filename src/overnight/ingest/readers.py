@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from overnight.errors import DataError
 
-_TICK = 10.0  # seconds; no file system tells times less exactly (FAT: 2), and clocks may differ
+_TICK = 60.0  # seconds after a write in which its times are not trusted
 _BUFFER = 1 << 18  # bytes per read: large enough for hashing at full speed
 
 Row = tuple[int, Sequence[str | None]]  # its number as a spreadsheet shows it, the wanted cells
@@ -80,9 +80,10 @@ class OpenFile:
         return "sha256:" + hashlib.file_digest(self.stream(), "sha256").hexdigest()
 
     def stamp(self) -> tuple[int, ...] | None:
-        """What no write to the file leaves as it is; None for one that has just been written to.
+        """What no ordinary write to the file leaves as it is; None if it has just been written to.
 
-        The system's clock ticks: two writes at nearly the same time have the same times.
+        The system's clock ticks: two writes at nearly the same time have the same times. A write
+        through a memory map shows when the system gets round to it, after half a minute.
         """
         now = os.fstat(self._fd)
         if time.time() - max(now.st_mtime, now.st_ctime) < _TICK:

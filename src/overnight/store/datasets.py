@@ -12,6 +12,7 @@ from overnight.domain.narrative import LeftOut, SourceNarrative
 from overnight.errors import RefusedError
 from overnight.store.database import Database
 
+_PURGED = "its narratives were purged just now; type the same command again"
 FROM_R = "R"  # the layout of a dataset that the earlier R implementation had loaded
 
 
@@ -65,11 +66,13 @@ def find_dataset(database: Database, checksum: str, mapping_json: str) -> Datase
 
 
 def get_dataset(database: Database, dataset_id: int) -> Dataset:
-    """The complete dataset with this id."""
+    """The complete dataset with this id. Raises RefusedError if it has just been purged."""
     with database.read() as connection:
         row = connection.execute(
             text(f"SELECT {_COLUMNS} FROM datasets WHERE dataset_id = :id"), {"id": dataset_id}
-        ).one()
+        ).one_or_none()
+    if row is None:
+        raise RefusedError(_PURGED)
     return _dataset(row)
 
 
@@ -87,7 +90,7 @@ def refuse_unless_loaded(
     if loaded is not None:
         return
     if experiment_id is None:
-        raise RefusedError("its narratives were purged just now; type the same command again")
+        raise RefusedError(_PURGED)
     short = experiment_id[:8]
     raise RefusedError(
         f"the narratives of {short} are being purged; where that was broken off, it is finished "

@@ -42,7 +42,9 @@ _UNUSED = f"""
     SELECT d.dataset_id, d.data_source,
            (SELECT count(*) FROM narratives n WHERE n.dataset_id = d.dataset_id),
            (SELECT count(DISTINCT h.narrative_id) FROM human_labels h
-            WHERE h.dataset_id = d.dataset_id)
+            WHERE h.dataset_id = d.dataset_id),
+           (SELECT count(*) FROM looks l WHERE l.data_checksum = d.data_checksum),
+           d.loaded_at IS NOT NULL
     FROM datasets d WHERE d.dataset_id IN ({_WITHOUT_EXPERIMENT}) ORDER BY d.dataset_id"""
 _OF_R = ("duplicate_results", "orphan_results")  # where a database came from R and had such
 
@@ -55,6 +57,8 @@ class UnusedDataset:
     data_source: str  # the file they were loaded from
     n_narratives: int
     n_labelled: int  # of them, by people
+    n_looks: int  # at their labels
+    is_complete: bool  # not left behind by a loader that died
 
 
 def remove_experiment(database: Database, experiment: Experiment, *, with_data: bool) -> int:
