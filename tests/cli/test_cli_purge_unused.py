@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,32 @@ def test_backups_that_still_hold_them_can_be_deleted_afterwards(overnight, clean
     assert said.code == 0
     assert "and 1 backup." in said.out
     assert not list((cleaned.folder / "backups").glob("*.db"))
+
+
+@pytest.mark.parametrize("words", [("purge", "ID"), ("purge", "--unused")])
+def test_a_backup_that_cannot_be_deleted_is_named_with_the_command_that_tries_again(
+    overnight, done, monkeypatch, words
+):
+    monkeypatch.chdir(done.folder)
+    backup = overnight("backup").out.strip()
+    command = [done.id if word == "ID" else word for word in words]
+    with monkeypatch.context() as refusing:
+        refusing.setattr(Path, "unlink", refuse_backups(Path.unlink))
+        said = overnight(*command, "--with-backups", "--yes")
+    assert said.code == 2
+    assert backup in said.err
+    assert "type: overnight purge --unused --with-backups" in said.err
+    assert overnight("purge", "--unused", "--with-backups", "--yes").code == 0
+    assert not Path(backup).exists()
+
+
+def refuse_backups(unlink):
+    def refusing(path, **options):
+        if path.parent.name == "backups":
+            raise PermissionError(13, "Permission denied", str(path))
+        unlink(path, **options)
+
+    return refusing
 
 
 def test_a_file_can_be_loaded_while_somebody_is_asked(cleaned):

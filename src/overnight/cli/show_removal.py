@@ -151,11 +151,10 @@ def show_purged(done: Purge) -> None:
         "Not known here, and so not deleted: copies made with --out, what a server logged, the "
         "data file itself."
     )
-    if done.unused:
-        n = sum(one.n_narratives for one in done.unused)
+    if done.n_unused:
         out.print(
-            f"{n:,} narratives of no experiment stay in the database; to look at them, and delete "
-            "them: overnight purge --unused",
+            f"{done.n_unused:,} narratives of no experiment stay in the database; to look at them, "
+            "and delete them: overnight purge --unused",
             soft_wrap=True,
         )
 
@@ -167,9 +166,9 @@ def ask_unused(asked: UnusedPurge, *, yes: bool) -> bool:
     for one in asked.found:
         labelled = f", {one.n_labelled:,} of them labelled by people" if one.n_labelled else ""
         out.print(f"  {one.n_narratives:,} loaded from {one.data_source}{labelled}", soft_wrap=True)
-    if n_looks := sum(one.n_looks for one in asked.found):
+    if asked.n_looks:
         out.print(
-            f"With them goes the count of who looked at their labels ({n_looks:,}): another "
+            f"With them goes the count of who looked at their labels ({asked.n_looks:,}): another "
             "version of the file counts anew.",
             style="yellow",
             soft_wrap=True,
@@ -188,7 +187,6 @@ def show_unused(done: UnusedPurge) -> None:
         nothing = "Nothing was deleted."
         out.print(nothing if done.found else f"{_NONE_UNUSED} {nothing}", soft_wrap=True)
         return
-    n = sum(one.n_narratives for one in done.found)
     n_backups = len(done.backups) if done.with_backups else 0
     backups = f" and {n_backups:,} backup{'s' * (n_backups > 1)}" if n_backups else ""
-    out.print(f"Purged {n:,} narratives that no experiment used{backups}.")
+    out.print(f"Purged {done.n_narratives:,} narratives that no experiment used{backups}.")

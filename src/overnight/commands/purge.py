@@ -13,7 +13,7 @@ from overnight.store.database import Database
 from overnight.store.experiments import find_experiment
 from overnight.store.labels import count_labelled
 from overnight.store.members import repetitions_of
-from overnight.store.removal import UnusedDataset, is_used_by_others, unused_datasets
+from overnight.store.removal import is_used_by_others, unused_datasets
 from overnight.store.reuse import copies_of
 from overnight.store.shelf import backups_of, leftovers_of
 
@@ -31,7 +31,7 @@ class Purge:
     copies: tuple[Experiment, ...] = ()  # that have answers of it, which stay
     done: bool = False
     n_narratives: int = 0
-    unused: tuple[UnusedDataset, ...] = ()  # narratives of no experiment at all; they stay
+    n_unused: int = 0  # narratives of no experiment at all; they stay
 
 
 def purge(
@@ -60,8 +60,8 @@ def purge(
             handler(Said(note, warning=True))
         if with_backups:
             delete_backups(asked.backups)
-        unused = tuple(one for one in unused_datasets(database) if one.is_complete)
-        return replace(asked, done=True, n_narratives=n_narratives, unused=unused)
+        n_unused = sum(one.n_narratives for one in unused_datasets(database) if one.is_complete)
+        return replace(asked, done=True, n_narratives=n_narratives, n_unused=n_unused)
 
 
 def _asked(database: Database, name: str, *, with_backups: bool) -> Purge:

@@ -24,6 +24,16 @@ class UnusedPurge:
     with_backups: bool = False
     done: bool = False
 
+    @property
+    def n_narratives(self) -> int:
+        """In all of them."""
+        return sum(one.n_narratives for one in self.found)
+
+    @property
+    def n_looks(self) -> int:
+        """At their labels."""
+        return sum(one.n_looks for one in self.found)
+
 
 def purge_unused(
     *,

@@ -103,7 +103,7 @@ def _unlink(database: Database, found: Removable) -> None:
             with suppress(FileNotFoundError):
                 shutil.rmtree(folder)
     except OSError as error:
-        raise _undeletable(error) from error
+        raise UsageError(f"{_undeletable(error)} type the same command again") from error
 
 
 def delete_backups(backups: Sequence[Path]) -> None:
@@ -111,15 +111,14 @@ def delete_backups(backups: Sequence[Path]) -> None:
     try:
         for backup in backups:
             backup.unlink(missing_ok=True)
-    except OSError as error:
-        raise _undeletable(error) from error
+    except OSError as error:  # what was to be purged is gone, and cannot be named any more
+        how = "overnight purge --unused --with-backups"
+        raise UsageError(f"{_undeletable(error)} type: {how}") from error
 
 
-def _undeletable(error: OSError) -> UsageError:
-    return UsageError(
-        f"{error.filename} cannot be deleted ({error.strerror}); change its permissions, then "
-        "type the same command again"
-    )
+def _undeletable(error: OSError) -> str:
+    why = error.strerror
+    return f"{error.filename} cannot be deleted ({why}); change its permissions, then"
 
 
 def wipe(database: Database) -> list[str]:
