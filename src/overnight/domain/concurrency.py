@@ -1,6 +1,7 @@
 """How many calls at once: the smallest number beyond which a server answers no faster.
 
-Pure: what was sent, what came back and when go in, a limit comes out. docs/reasons.md explains it.
+Pure: what was sent, what came back and when go in, a limit comes out.
+docs/reference/concurrency.md explains it.
 """
 
 import math
