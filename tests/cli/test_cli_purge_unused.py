@@ -8,7 +8,8 @@ import pytest
 
 from overnight.commands.purge_unused import purge_unused
 from overnight.store import lock
-from overnight.store.database import Database, open_database
+from overnight.store.database import Database
+from overnight.store.open import open_database
 from overnight.store.removal import discard_dataset, unused_datasets
 
 SECRET = "A very rare word: quizzaciously."

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from overnight.errors import RefusedError
-from overnight.store.database import Database, open_database
+from overnight.store.database import Database
 from overnight.store.experiments import list_experiments
+from overnight.store.open import open_database
 from overnight.store.removal import remove_experiment
 from overnight.testing import scripted_server, wait_until
 from r_world import COMPLETED, RDatabase

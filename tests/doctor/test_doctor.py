@@ -20,8 +20,8 @@ from overnight.commands.backup import backup
 from overnight.commands.doctor import Report, doctor, files, work
 from overnight.errors import UsageError
 from overnight.store import examine, filesystem, lock
-from overnight.store.database import open_database
-from overnight.store.schema import SCHEMA_VERSION
+from overnight.store.open import open_database
+from overnight.store.schema.tables import SCHEMA_VERSION
 from overnight.testing import scripted_server, wait_until
 
 PAGE = 8192
@@ -351,7 +351,7 @@ def test_a_large_journal_is_a_problem_unless_a_backup_holds_it(done, monkeypatch
     monkeypatch.setattr(files, "_LARGE_JOURNAL", 0)
     database = open_database(done.database)
     with database.write() as connection:
-        connection.exec_driver_sql("UPDATE experiments SET notes = 'x'")
+        connection.execute("UPDATE experiments SET notes = 'x'")
     problem = the(doctor(db=done.database), "journal", "problem")
     assert "overnight.db-wal has grown to" in problem.message
     assert "close notebooks" in problem.advice

@@ -16,11 +16,11 @@ from overnight.commands.cancel import cancel
 from overnight.commands.exports import Exports
 from overnight.commands.resume import Changes, resume
 from overnight.commands.retry import retry
-from overnight.connect import connected
 from overnight.domain.experiment import Status
 from overnight.errors import DatabaseBusy, RefusedError
 from overnight.events import StoodStill
 from overnight.store.experiments import find_experiment
+from overnight.store.open import connected
 from overnight.store.sessions import asked_to_stop
 from overnight.testing import Call, Scripted, keyword_script, scripted_server, wait_until
 

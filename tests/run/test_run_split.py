@@ -22,7 +22,7 @@ from overnight.errors import ConfigError, DataError, RefusedError, UsageError
 from overnight.events import Said
 from overnight.report.look_text import look_sentences
 from overnight.store.backup import back_up
-from overnight.store.database import open_database
+from overnight.store.open import open_database
 
 N = 120  # narratives; two make a case
 COLUMN = {"split": {"column": "fold", "test": ["test"]}}

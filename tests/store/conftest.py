@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from store_world import World
 
-from overnight.store.database import open_database
+from overnight.store.open import open_database
 
 
 @pytest.fixture

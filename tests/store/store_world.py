@@ -5,8 +5,6 @@ import time
 import uuid
 from pathlib import Path
 
-from sqlalchemy import text
-
 from overnight.domain.answer import DEFAULT_ANSWER, Answer
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.domain.narrative import Narrative, SourceNarrative
@@ -137,7 +135,7 @@ class World:
     def rows(self, sql: str, **values: object) -> list[tuple]:
         """Rows of a query."""
         with self.database.read() as connection:
-            return [tuple(row) for row in connection.execute(text(sql), values)]
+            return [tuple(row) for row in connection.execute(sql, values)]
 
     def value(self, sql: str, **values: object) -> object:
         """The one value of a query."""

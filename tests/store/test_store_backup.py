@@ -21,19 +21,19 @@ from store_world import World
 from overnight.errors import NoRoom, OvernightError, RefusedError, StoppedError, UsageError
 from overnight.store import lock, shelf, snapshot
 from overnight.store.backup import back_up
-from overnight.store.database import open_database
-from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
+from overnight.store.open import open_database
+from overnight.store.schema.tables import APPLICATION_ID, SCHEMA_VERSION
 from overnight.store.shelf import backups_of, leftovers_of
 from overnight.testing import wait_until
 
 WRITER = """
 import sys, itertools
 from pathlib import Path
-from overnight.store.database import open_database
+from overnight.store.open import open_database
 d = open_database(Path(sys.argv[1]))
 for i in itertools.count():
     with d.write() as c:
-        c.exec_driver_sql("INSERT INTO left_out_rows (dataset_id, source_row, reason)"
+        c.execute("INSERT INTO left_out_rows (dataset_id, source_row, reason)"
                           " VALUES (1, ?, ?)", (i, "x" * 2000))
     print(i, flush=True)
 """
@@ -299,7 +299,7 @@ def test_without_room_nothing_is_begun(filled, small_disk):
 
 def test_a_disk_that_fills_up_in_between_keeps_nothing_of_it(filled, small_disk, monkeypatch):
     with filled.database.write() as connection:
-        connection.exec_driver_sql(
+        connection.execute(
             "INSERT INTO left_out_rows (dataset_id, source_row, reason) VALUES (1, 1, ?)",
             ("x" * 4_000_000,),
         )
@@ -334,7 +334,7 @@ def add_result(world):
 
 def write(world, sql):
     with world.database.write() as connection:
-        connection.exec_driver_sql(sql)
+        connection.execute(sql)
 
 
 @pytest.mark.parametrize(
@@ -393,7 +393,7 @@ def process(code: str, *arguments: object) -> Iterator[subprocess.Popen]:
 def grow(world: World, megabytes: int) -> None:
     with world.database.write() as connection:
         for i in range(megabytes * 10):
-            connection.exec_driver_sql(
+            connection.execute(
                 "INSERT INTO left_out_rows (dataset_id, source_row, reason) VALUES (1, ?, ?)",
                 (-i, "y" * 100_000),
             )
@@ -442,7 +442,7 @@ def test_ctrl_c_ends_the_verification_too(filled, monkeypatch):
 
     write(filled, "DELETE FROM left_out_rows")
     with filled.database.read() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint")
+        connection.execute("PRAGMA wal_checkpoint")
 
     def press(_done, _total):
         raise KeyboardInterrupt

@@ -15,19 +15,20 @@ import pytest
 from overnight.errors import DatabaseRefused, StoppedError, UsageError
 from overnight.store import database as database_module
 from overnight.store import lock
-from overnight.store.database import Database, open_database
-from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
+from overnight.store.database import Database
+from overnight.store.open import open_database
+from overnight.store.schema.tables import APPLICATION_ID, SCHEMA_VERSION
 from overnight.testing import wait_until
 
 
 def query(database: Database, sql: str) -> list[tuple]:
     with database.read() as connection:
-        return [tuple(row) for row in connection.exec_driver_sql(sql)]
+        return [tuple(row) for row in connection.execute(sql)]
 
 
 def write(database: Database, sql: str, *values: object) -> None:
     with database.write() as connection:
-        connection.exec_driver_sql(sql, values)
+        connection.execute(sql, values)
 
 
 def said(error: BaseException) -> str:
@@ -60,7 +61,7 @@ def test_a_commit_survives_a_power_cut(tmp_path):
     database = open_database(tmp_path / "overnight.db", create=True)
     with database.read() as connection:
         settings = {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            name: connection.value(f"PRAGMA {name}")
             for name in ("synchronous", "foreign_keys", "journal_mode", "fullfsync")
         }
     database.close()
@@ -81,7 +82,7 @@ def test_a_database_that_lost_its_journal_mode_gets_it_back(tmp_path):
     connection.close()
     database = open_database(path)
     with database.read() as connection:
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        assert connection.value("PRAGMA journal_mode") == "wal"
     database.close()
 
 
@@ -93,7 +94,7 @@ def test_what_is_not_committed_is_not_there(tmp_path):
 
     def half() -> None:
         with database.write() as connection:
-            connection.exec_driver_sql(
+            connection.execute(
                 "INSERT INTO datasets (data_checksum, mapping_json, data_source, layout)"
                 " VALUES ('a', 'b', 'c', 'd')"
             )
@@ -102,7 +103,7 @@ def test_what_is_not_committed_is_not_there(tmp_path):
     with pytest.raises(Bang):
         half()
     with database.read() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM datasets").scalar_one() == 0
+        assert connection.value("SELECT count(*) FROM datasets") == 0
     database.close()
 
 
@@ -114,18 +115,18 @@ def test_a_reader_sees_one_moment_and_blocks_nobody(tmp_path):
     )
     count = "SELECT count(*) FROM datasets"
     with database.read() as reader:
-        assert reader.exec_driver_sql(count).scalar_one() == 0
+        assert reader.value(count) == 0
         with database.write() as writer:
-            writer.exec_driver_sql(insert)
-        assert reader.exec_driver_sql(count).scalar_one() == 0
+            writer.execute(insert)
+        assert reader.value(count) == 0
     with database.read() as reader:
-        assert reader.exec_driver_sql(count).scalar_one() == 1
+        assert reader.value(count) == 1
     database.close()
 
 
 def test_two_creators_make_one_schema(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from overnight.store.database import open_database\n"
+        "import sys; from pathlib import Path; from overnight.store.open import open_database\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "open_database(Path(sys.argv[1]), create=True).close(); print('made')"
     )
@@ -157,7 +158,7 @@ def test_everything_that_is_made_is_private_whatever_the_umask(tmp_path):
         path = tmp_path / "new" / "folder" / "overnight.db"
         database = open_database(path, create=True)
         with database.write() as connection:
-            connection.exec_driver_sql("DELETE FROM left_out_rows")
+            connection.execute("DELETE FROM left_out_rows")
         assert lock.acquire(path, 1)
         lock.release(path, 1)
         modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()}
@@ -285,7 +286,7 @@ def test_damage_that_shows_only_later_is_told_in_a_sentence_too(tmp_path):
     database = open_database(path, create=True)
     root = "SELECT rootpage FROM sqlite_master WHERE name = 'experiments'"
     with database.read() as connection:
-        page = connection.exec_driver_sql(root).scalar_one()
+        page = connection.value(root)
     database.close()
     with path.open("r+b") as file:
         file.seek((page - 1) * 8192)
@@ -344,11 +345,7 @@ def test_a_database_that_may_not_be_read_is_told_so(as_nobody):
 def test_a_database_locked_by_another_program_stops_the_run_with_a_sentence(tmp_path, monkeypatch):
     path = tmp_path / "overnight.db"
     open_database(path, create=True).close()
-    monkeypatch.setattr(
-        database_module,
-        "_PRAGMAS",
-        tuple(p if "busy" not in p else "busy_timeout = 50" for p in database_module._PRAGMAS),
-    )
+    monkeypatch.setattr(database_module, "PATIENCE", 0.05)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     database = open_database(path)
@@ -371,10 +368,10 @@ def test_a_full_disk_stops_the_run_with_a_sentence_and_nothing_half_written(tmp_
 
     def fill() -> None:
         with database.write() as connection:
-            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+            pages = connection.value("PRAGMA page_count")
+            connection.execute(f"PRAGMA max_page_count = {pages}")
             for i in range(1000):
-                connection.exec_driver_sql(insert, (str(i), "x" * 4000))
+                connection.execute(insert, (str(i), "x" * 4000))
 
     with pytest.raises(StoppedError, match=r"the disk that holds .* is full") as caught:
         fill()
@@ -387,12 +384,12 @@ def test_a_writer_that_is_killed_leaves_what_it_had_committed_and_no_more(tmp_pa
     path = tmp_path / "overnight.db"
     code = (
         "import sys, itertools; from pathlib import Path\n"
-        "from overnight.store.database import open_database\n"
+        "from overnight.store.open import open_database\n"
         "d = open_database(Path(sys.argv[1]), create=True)\n"
         "for i in itertools.count():\n"
         "    with d.write() as c:\n"
         "        for j in range(10):\n"
-        "            c.exec_driver_sql('INSERT INTO datasets (data_checksum, mapping_json,"
+        "            c.execute('INSERT INTO datasets (data_checksum, mapping_json,"
         " data_source, layout) VALUES (?, ?, 1, 1)', (str(i), str(j)))\n"
         "    print(i, flush=True)\n"
     )
@@ -406,9 +403,7 @@ def test_a_writer_that_is_killed_leaves_what_it_had_committed_and_no_more(tmp_pa
 
     database = open_database(path)
     with database.read() as connection:
-        rows = connection.exec_driver_sql(
-            "SELECT data_checksum, count(*) FROM datasets GROUP BY 1"
-        ).all()
+        rows = connection.rows("SELECT data_checksum, count(*) FROM datasets GROUP BY 1")
     database.close()
     assert {n for _, n in rows} == {10}
     assert len(rows) in (last + 1, last + 2), "all that was said to be there, at most one more"

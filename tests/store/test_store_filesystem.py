@@ -7,8 +7,8 @@ import pytest
 
 from overnight.errors import DatabaseRefused
 from overnight.store import filesystem
-from overnight.store.database import open_database
 from overnight.store.filesystem import cloud_of, network_drive, untrusted_place
+from overnight.store.open import open_database
 
 LINUX = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard

@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 
 from overnight.errors import DatabaseRefused
-from overnight.store.database import open_database
-from overnight.store.from_r.functions import as_output, as_utc
+from overnight.store.open import open_database
+from overnight.store.schema.from_r.functions import as_output, as_utc
 from r_world import COMPLETED, CRASHED, RUNNING, RDatabase
 
 SCHEMAS = ("first", "second")

@@ -12,7 +12,6 @@ from overnight.domain.experiment import Event, Status
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Reply
 from overnight.errors import RefusedError, SupersededError
 from overnight.record import Peer, Recorder, SessionKeys
-from overnight.store.database import open_database
 from overnight.store.experiments import (
     counts,
     get_experiment,
@@ -20,6 +19,7 @@ from overnight.store.experiments import (
     update_experiment,
 )
 from overnight.store.ledger import close_attempts, close_lost, delete_unsent, open_attempts
+from overnight.store.open import open_database
 from overnight.store.sessions import (
     SignOfLife,
     end_session,
@@ -312,7 +312,7 @@ def test_a_status_changes_as_the_domain_says_with_its_reason(begun):
 @pytest.mark.parametrize("event", [Event.FINISH, Event.FAIL, Event.CANCEL])
 def test_what_does_not_run_cannot_end(begun, status, event):
     with begun.database.write() as connection:
-        connection.exec_driver_sql("UPDATE experiments SET status = ?", (status,))
+        connection.execute("UPDATE experiments SET status = ?", (status,))
     with (
         pytest.raises(RefusedError, match=f"this experiment is {status}: {event} is not possible"),
         begun.database.write() as connection,
@@ -328,14 +328,15 @@ def test_a_transition_compares_before_it_sets(begun):
         """A connection whose first statement saw the status of a moment ago."""
 
         def __init__(self, connection):
-            self._connection, self._read = connection, False
+            self._connection = connection
+
+        def value(self, statement, values):
+            status = self._connection.value(statement, values)
+            self._connection.execute("UPDATE experiments SET status = 'failed'")
+            return status
 
         def execute(self, statement, values):
-            result = self._connection.execute(statement, values)
-            if not self._read:
-                self._read = True
-                self._connection.exec_driver_sql("UPDATE experiments SET status = 'failed'")
-            return result
+            return self._connection.execute(statement, values)
 
     with (
         pytest.raises(RefusedError, match="no longer running"),

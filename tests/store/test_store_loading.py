@@ -19,8 +19,8 @@ from overnight.ingest import load
 from overnight.ingest.load import load_dataset
 from overnight.ingest.source import open_source
 from overnight.store import lock
-from overnight.store.database import open_database
 from overnight.store.datasets import find_dataset, left_out, left_out_counts
+from overnight.store.open import open_database
 from overnight.testing import wait_until
 
 HEAD = ["incident_id", "narrative_type", "narrative_text", "manual_flag_ind"]
@@ -211,7 +211,7 @@ from pathlib import Path
 from overnight.config import DataSection
 from overnight.ingest import load
 from overnight.ingest.source import open_source
-from overnight.store.database import open_database
+from overnight.store.open import open_database
 load._CHUNK = int(sys.argv[3])
 database = open_database(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -302,7 +302,7 @@ def test_others_can_write_while_a_file_is_loaded(world, tmp_path):
     go(process)
     wait_until(lambda: world.value("SELECT count(*) FROM narratives") > 100)
     with world.database.write() as connection:
-        connection.exec_driver_sql("UPDATE datasets SET data_source = 'seen'")
+        connection.execute("UPDATE datasets SET data_source = 'seen'")
     assert process.poll() is None, "the loader is still at work"
     process.kill()
     process.communicate()

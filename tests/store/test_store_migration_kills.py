@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from overnight.store.database import open_database
-from overnight.store.schema import APPLICATION_ID
+from overnight.store.open import open_database
+from overnight.store.schema.tables import APPLICATION_ID
 from r_world import COMPLETED, RUNNING, RDatabase
 
 KILLS = int(os.environ.get("OVERNIGHT_KILLS", "5"))
@@ -25,8 +25,8 @@ N = 5_000
 _CHILD = """
 import sys
 from pathlib import Path
-import overnight.store.from_r.convert
-from overnight.store.database import open_database
+import overnight.store.schema.from_r.convert
+from overnight.store.open import open_database
 print("ready", flush=True)
 sys.stdin.readline()
 open_database(Path(sys.argv[1]), before_upgrade=lambda _: None).close()

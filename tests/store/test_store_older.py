@@ -8,8 +8,8 @@ import pytest
 
 from overnight.errors import DatabaseRefused
 from overnight.store import examine
-from overnight.store.database import open_database
-from overnight.store.schema import SCHEMA_VERSION
+from overnight.store.open import open_database
+from overnight.store.schema.tables import SCHEMA_VERSION
 
 SCHEMA_1 = (Path(__file__).parent / "older" / "schema_1.sql").read_text(encoding="utf-8")
 _ROWS = """
@@ -44,12 +44,10 @@ def test_it_is_refused_to_readers_and_brought_up_to_date_for_writers(first):
     backed_up = []
     database = open_database(first, before_upgrade=backed_up.append)
     with database.read() as connection:
-        assert connection.exec_driver_sql("PRAGMA user_version").scalar_one() == SCHEMA_VERSION
+        assert connection.value("PRAGMA user_version") == SCHEMA_VERSION
         one = "SELECT runtime_sec FROM run_sessions"
-        assert connection.exec_driver_sql(one).scalar_one() == 90.5
-        assert (
-            connection.exec_driver_sql("SELECT detected FROM narrative_results").scalar_one() == 1
-        )
+        assert connection.value(one) == 90.5
+        assert connection.value("SELECT detected FROM narrative_results") == 1
     database.close()
     assert len(backed_up) == 1
     open_database(first).close()

@@ -1,20 +1,21 @@
 """The hot queries are answered by the indexes that were made for them, at any size."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import event
 from store_world import UNREADABLE, World, answered, ended
 
 from overnight.domain.answer import DEFAULT_ANSWER
 from overnight.domain.split import Split
+from overnight.store.connection import Connection, Values
 from overnight.store.course import failed_calls, results_over_time
-from overnight.store.database import open_database
 from overnight.store.experiments import counts, find_experiment, get_experiment
 from overnight.store.kept import label_counts_by
 from overnight.store.labels import NewLabel, add_labels, first_labels
 from overnight.store.ledger import close_lost
 from overnight.store.looks import find_look, labels_of
+from overnight.store.open import open_database
 from overnight.store.parts import WHOLE, Part, set_apart
 from overnight.store.remaining import done_until, remaining_among
 from overnight.store.results import iterate_judgements, iterate_results, label_counts
@@ -54,7 +55,7 @@ def seeded(request, tmp_path_factory) -> Iterator[World]:
         )
     if request.param == "analyzed":
         with database.write() as connection:
-            connection.exec_driver_sql("ANALYZE")
+            connection.execute("ANALYZE")
         database.close()  # statistics are read when a connection opens
     yield world
     database.close()
@@ -62,22 +63,20 @@ def seeded(request, tmp_path_factory) -> Iterator[World]:
 
 def plans(world: World, ask: Callable[[], object]) -> list[list[str]]:
     """How SQLite goes about each statement that `ask` sends."""
-    sent: list[tuple] = []
+    sent: dict[str, Values] = {}
 
-    def remember(_connection, _cursor, statement, parameters, _context, _many):
-        sent.append((statement, parameters))
+    def remember(connection: Connection, statement: str, values: Values = ()) -> sqlite3.Cursor:
+        sent.setdefault(statement, values)
+        return sqlite3.Connection.execute(connection, statement, values)
 
-    engine = world.database._engine
-    event.listen(engine, "before_cursor_execute", remember)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "execute", remember)
         ask()
-    finally:
-        event.remove(engine, "before_cursor_execute", remember)
     found = []
     with world.database.read() as connection:
-        for statement, parameters in dict.fromkeys(sent):
+        for statement, parameters in sent.items():
             if statement.split()[0] in ("SELECT", "WITH", "UPDATE", "DELETE"):
-                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
                 found.append([row[3] for row in rows])
     return found
 
@@ -279,7 +278,7 @@ def test_copying_answers_looks_each_narrative_up(seeded):
     ):
 
         def steps(sql, values):
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)
             return [row[3] for row in plan.fetchall()]
 
         for sql in (each.format(covered="1") for each in (BY_KEY, BY_TEXT)):
@@ -312,7 +311,7 @@ def test_finding_an_experiment_reads_no_results(seeded):
 )
 def test_a_reader_of_the_views_is_answered_by_the_indexes_as_well(seeded, sql):
     with seeded.database.read() as connection:
-        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", ("id",)).all()
+        rows = connection.rows(f"EXPLAIN QUERY PLAN {sql}", ("id",))
     steps = [row[3] for row in rows]
     assert not any(step.startswith(("SCAN r", "SCAN results")) for step in steps), steps
     assert not any("AUTOMATIC" in step for step in steps), steps

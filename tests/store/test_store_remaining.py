@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_world import World
 
-from overnight.store.database import open_database
+from overnight.store.open import open_database
 from overnight.store.remaining import done_until
 
 N, BLOCK = 23, 4
@@ -18,7 +18,7 @@ def world(tmp_path_factory):
     world = World(database)
     world.dataset_id = world.dataset(N)
     with database.write() as connection:
-        connection.exec_driver_sql(
+        connection.execute(
             "UPDATE narratives SET narrative_id = narrative_id + 500 WHERE row_num > 10"
         )
     yield world

@@ -5,7 +5,6 @@ import re
 import sqlite3
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 from store_world import DOWN, UNREADABLE, World, answered, ended
 
 from overnight.domain.narrative import SourceNarrative
@@ -79,7 +78,7 @@ def filled(world) -> World:
 
 def why_refused(world: World, sql: str) -> str:
     """Which kind of constraint holds."""
-    with pytest.raises((OvernightError, IntegrityError)) as caught:
+    with pytest.raises((OvernightError, sqlite3.IntegrityError)) as caught:
         execute(world, sql)
     found = re.search(
         "UNIQUE|CHECK|NOT NULL|FOREIGN KEY", f"{caught.value} {caught.value.__cause__}"
@@ -89,7 +88,7 @@ def why_refused(world: World, sql: str) -> str:
 
 def execute(world: World, sql: str) -> None:
     with world.database.write() as connection:
-        connection.exec_driver_sql(sql)
+        connection.execute(sql)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +241,7 @@ def test_an_error_is_in_no_cell_of_the_matrix(filled):
 
 def test_the_reviews_stored_seed_and_limit(filled):
     with filled.database.write() as connection:
-        connection.exec_driver_sql("UPDATE experiments SET run_seed = 1024")
+        connection.execute("UPDATE experiments SET run_seed = 1024")
     one = experiment_id(filled)
     assert other_program(
         filled, "SELECT run_seed FROM experiments WHERE experiment_id = ?", one

@@ -19,8 +19,8 @@ from store_world import DOWN, UNREADABLE, World, answered, ended
 
 from overnight.domain.attempt import Job, OpenAttempt
 from overnight.errors import SupersededError
-from overnight.store.database import open_database
 from overnight.store.experiments import counts, get_experiment
+from overnight.store.open import open_database
 
 N = 12
 OUTCOMES = [answered(detected=True), answered(detected=False), UNREADABLE, DOWN]

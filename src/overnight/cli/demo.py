@@ -6,7 +6,6 @@ import typer
 
 from overnight.cli.live import watched
 from overnight.cli.screen import console, table, this_command
-from overnight.cli.show_run import which_experiment
 from overnight.commands.demo import Demo, demo
 from overnight.domain.experiment import Status
 from overnight.report.table import side_by_side
@@ -73,7 +72,7 @@ def _show_files(done: Demo) -> None:
 
 def _show_next(done: Demo) -> None:
     out = console()
-    overnight, which = this_command(), which_experiment(done.rules)
+    overnight, which = this_command(), done.rules.as_typed
     out.print("\nNow try")
     for line in (
         f"  {overnight} show {which}",

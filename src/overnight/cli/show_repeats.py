@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from overnight.cli.screen import console, show_json, table, this_command
-from overnight.cli.show_run import cost_text, exit_code, show_run, which_experiment
+from overnight.cli.show_run import cost_text, exit_code, show_run
 from overnight.commands.repeat import Repeating
 from overnight.domain.experiment import Status
 from overnight.report.plain import plain
@@ -27,7 +27,7 @@ def show_repeating(done: Repeating, *, strict: bool) -> int:
 
 
 def _show_asked(done: Repeating) -> None:
-    main, which = done.main, which_experiment(done.main)
+    main, which = done.main, done.main.as_typed
     numbers = " + ".join(f"{one.counts.completed:,}" for one in done.repetitions)
     console().print(
         f"\n{main.name} ({main.experiment_id[:8]}) was complete already, with "
@@ -47,7 +47,7 @@ def _show_costs(done: Repeating) -> None:
 def _show_retest(done: Repeating) -> None:
     if done.retest is None:
         return
-    out, overnight, which = console(), this_command(), which_experiment(done.main)
+    out, overnight, which = console(), this_command(), done.main.as_typed
     out.print("\nAsked again", style="bold")
     out.print(table(retest_table(done.retest)))
     out.print(f"\nNarrative by narrative: {overnight} show {which} --repeats", soft_wrap=True)

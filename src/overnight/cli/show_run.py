@@ -1,6 +1,5 @@
 """Before and after a run: what init made, what check found, how a run ended."""
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,6 @@ from overnight.cli.screen import (
 from overnight.commands.reparse import Reparsed
 from overnight.commands.retry import Retry
 from overnight.commands.stint import RunResult
-from overnight.connect import find_database
 from overnight.domain.experiment import Status
 from overnight.report.look_text import look_sentences, part_sentence
 from overnight.report.metrics import Metrics
@@ -53,7 +51,7 @@ def _show_run(result: RunResult) -> None:
             out.print(sentence, style="yellow")
         _show_looks(out, result)
         _show_cost(out, result)
-        which = which_experiment(result)
+        which = result.as_typed
         out.print(f"For a fresh experiment add --new. Metrics: overnight metrics {which}")
     elif result.status is Status.COMPLETED:
         _show_complete(out, result)
@@ -79,7 +77,7 @@ def _show_complete(out: Console, result: RunResult) -> None:
         out.print("\nExported:")
         for file in result.files:
             out.print(f"  {file}", soft_wrap=True)
-    which, overnight = which_experiment(result), this_command()
+    which, overnight = result.as_typed, this_command()
     if c.errors:
         told = "What went wrong, and what can be done about it"
         out.print(f"\n{told}: {overnight} show {which} --errors", soft_wrap=True)
@@ -131,7 +129,7 @@ def _show_stopped(out: Console, result: RunResult) -> None:
     _show_cost(out, result)
     out.print("To go on with it, type the same command again, or:")
     verb = "retry" if result.kind == "retry" else "resume"
-    out.print(f"  {this_command()} {verb} {which_experiment(result)}", soft_wrap=True)
+    out.print(f"  {this_command()} {verb} {result.as_typed}", soft_wrap=True)
 
 
 def exit_code(result: RunResult, *, strict: bool) -> int:
@@ -208,14 +206,6 @@ def show_init(files: Sequence[Path], folder: Path) -> None:
     out.print("With your own server: look into one of the files, then")
     out.print(f"  {overnight} check lmstudio.yaml")
     out.print(f"  {overnight} run lmstudio.yaml")
-
-
-def which_experiment(result: RunResult) -> str:
-    """An experiment as it must be typed here: the database too, where it is not the usual one."""
-    short = result.experiment_id[:8]
-    if find_database(None) == result.database:
-        return short
-    return f"{short} --db {shlex.quote(os.path.relpath(result.database))}"
 
 
 def show_metric_rows(out: Console, metrics: Metrics) -> None:

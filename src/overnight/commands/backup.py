@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from overnight.connect import connected
 from overnight.store.backup import Backup, back_up
+from overnight.store.open import connected
 
 __all__ = ["Backup", "backup"]
 

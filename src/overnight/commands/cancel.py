@@ -5,7 +5,6 @@ import socket
 import time
 from pathlib import Path
 
-from overnight.connect import connected
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import RefusedError
 from overnight.events import Handler, Said
@@ -13,6 +12,7 @@ from overnight.session import cancel_crashed
 from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.experiments import find_experiment, get_experiment
+from overnight.store.open import connected
 from overnight.store.sessions import ask_to_stop
 from overnight.views import ExperimentView, view_experiment
 

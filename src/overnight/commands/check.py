@@ -12,7 +12,6 @@ from overnight.call.client import Client
 from overnight.call.endpoint import host_of, is_this_machine
 from overnight.call.prompt import render
 from overnight.config import Config, load_config, naming_the_line
-from overnight.connect import find_database
 from overnight.domain.answer import Unreadable
 from overnight.domain.attempt import Job
 from overnight.domain.cost import Price, cost
@@ -22,6 +21,7 @@ from overnight.ingest.keep import census_of
 from overnight.ingest.load import Census
 from overnight.ingest.source import LONGEST_LABEL, open_source
 from overnight.parse import read_answer
+from overnight.store.open import find_database
 
 INVENTED_TEXT = (
     "This text is invented. The decedent, a 58-year-old man, was found unresponsive at home by a "

@@ -14,11 +14,11 @@ from overnight.config.binding import (
     configuration_digest,
     mapping_json,
 )
-from overnight.connect import folder_of
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import ConfigError, RefusedError
 from overnight.events import Handler, Said
-from overnight.store.database import Connection, Database
+from overnight.store.connection import Connection
+from overnight.store.database import Database
 from overnight.store.datasets import Dataset, get_dataset
 from overnight.store.experiments import (
     create_experiment,
@@ -27,6 +27,7 @@ from overnight.store.experiments import (
     namesakes,
     same_work,
 )
+from overnight.store.open import folder_of
 from overnight.store.texts import storable_text
 from overnight.store.times import as_text
 from overnight.store.versions import shares_texts

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from overnight.commands.removal import Removable, removable, remove
 from overnight.config.models import as_seconds
-from overnight.connect import connected
 from overnight.domain.experiment import Status
 from overnight.errors import ExperimentOwned, UsageError
 from overnight.events import Handler, Said
 from overnight.store.backup import back_up
 from overnight.store.database import Database
 from overnight.store.experiments import list_experiments
+from overnight.store.open import connected
 from overnight.store.times import from_text
 
 ABANDONED = ("running", "failed", "cancelled")

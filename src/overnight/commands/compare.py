@@ -10,7 +10,6 @@ from overnight.commands.looks import Looked, look_at
 from overnight.config import declared_answer
 from overnight.config.binding import changed_keys, shapes_answers
 from overnight.config.expand import hide_passwords
-from overnight.connect import connected
 from overnight.domain.answer import AnswerField
 from overnight.domain.experiment import Experiment
 from overnight.domain.split import Split
@@ -23,6 +22,7 @@ from overnight.report.statistics.paired import holm
 from overnight.report.tally import tally
 from overnight.store.database import Database
 from overnight.store.experiments import find_experiment
+from overnight.store.open import connected
 from overnight.store.parts import Part, develop_part
 from overnight.store.results import iterate_judgements, label_counts, texts_of
 

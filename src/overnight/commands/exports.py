@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from overnight.connect import folder_of
 from overnight.domain.allowance import Allowance
 from overnight.errors import OvernightError
 from overnight.events import Handler, Said
@@ -20,6 +19,7 @@ from overnight.report.growing import GrowingFile, Page
 from overnight.session import Session
 from overnight.store.datasets import get_dataset
 from overnight.store.experiments import counts
+from overnight.store.open import folder_of
 from overnight.store.parts import test_part
 from overnight.store.results import iterate_results, new_results
 

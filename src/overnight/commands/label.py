@@ -19,14 +19,13 @@ from overnight.commands.labelled import (
     quoted,
     told,
 )
-from overnight.connect import connected
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
 from overnight.domain.labelling import NotAllowed, canonical
 from overnight.errors import DataError, RefusedError
 from overnight.events import Handler
 from overnight.ingest.labels import Written, read_labels
-from overnight.store.database import Connection
+from overnight.store.connection import Connection
 from overnight.store.datasets import refuse_unless_loaded
 from overnight.store.experiments import find_experiment
 from overnight.store.labels import (
@@ -38,6 +37,7 @@ from overnight.store.labels import (
     ids_with_zeros,
     labels_on_record,
 )
+from overnight.store.open import connected
 from overnight.store.samples import labelled_members
 from overnight.store.texts import storable_text
 from overnight.store.times import as_text

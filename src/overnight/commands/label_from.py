@@ -18,7 +18,6 @@ from overnight.commands.labelled import (
     told,
 )
 from overnight.config import declared_answer
-from overnight.connect import connected
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
 from overnight.domain.experiment import Experiment
@@ -26,7 +25,8 @@ from overnight.domain.labelling import NotAllowed, canonical
 from overnight.errors import DataError, RefusedError, UsageError
 from overnight.events import Handler
 from overnight.report.carried import Carried, Versions
-from overnight.store.database import Connection, Database
+from overnight.store.connection import Connection
+from overnight.store.database import Database
 from overnight.store.datasets import get_dataset, refuse_unless_loaded
 from overnight.store.experiments import find_experiment
 from overnight.store.labels import (
@@ -37,6 +37,7 @@ from overnight.store.labels import (
     first_labels_in,
     ids_with_zeros,
 )
+from overnight.store.open import connected
 from overnight.store.samples import (
     Sample,
     copy_sample,

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from overnight.connect import connected
 from overnight.domain.experiment import Status
 from overnight.errors import UsageError
 from overnight.store.experiments import list_experiments
+from overnight.store.open import connected
 from overnight.views import ExperimentView, view_experiment
 
 

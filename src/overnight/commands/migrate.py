@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.connect import connected
 from overnight.events import Handler, Said
+from overnight.store.open import connected
 
 
 @dataclass(frozen=True, slots=True)

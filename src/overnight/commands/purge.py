@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from overnight.commands.removal import Removable, delete_backups, owned, removable, remove, wipe
-from overnight.connect import connected
 from overnight.domain.experiment import Experiment
 from overnight.errors import ExperimentOwned, UsageError
 from overnight.events import Handler, Said
@@ -13,6 +12,7 @@ from overnight.store.database import Database
 from overnight.store.experiments import find_experiment
 from overnight.store.labels import count_labelled
 from overnight.store.members import repetitions_of
+from overnight.store.open import connected
 from overnight.store.removal import is_used_by_others, unused_datasets
 from overnight.store.reuse import copies_of
 from overnight.store.shelf import backups_of, leftovers_of

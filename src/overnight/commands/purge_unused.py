@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from overnight.commands.removal import delete_backups, wipe
-from overnight.connect import connected
 from overnight.errors import RefusedError
 from overnight.events import Handler, Said
 from overnight.store import lock
 from overnight.store.database import Database
+from overnight.store.open import connected
 from overnight.store.removal import UnusedDataset, discard_dataset, unused_datasets
 from overnight.store.shelf import backups_of, leftovers_of
 

@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.connect import folder_of
 from overnight.domain.experiment import Experiment
 from overnight.errors import ExperimentOwned, UsageError
 from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.experiments import get_experiment, list_experiments
+from overnight.store.open import folder_of
 from overnight.store.removal import BEING_DELETED, remove_experiment
 from overnight.store.rescue import rescue_files
 from overnight.views import ExperimentView, view_experiment

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from overnight.config import declared_answer
-from overnight.connect import connected
 from overnight.domain.answer import Answer, AnswerSpec, Unreadable
 from overnight.domain.experiment import Experiment, Status
 from overnight.events import Handler
@@ -14,6 +13,7 @@ from overnight.session import hold, metric_columns
 from overnight.store.database import Database
 from overnight.store.experiments import find_experiment, update_experiment
 from overnight.store.ledger import reread_result
+from overnight.store.open import connected
 from overnight.store.results import Unread, unread
 
 _PAGE = 200  # narratives per transaction

@@ -16,7 +16,6 @@ from overnight.commands.settings import take_over
 from overnight.commands.stint import RunResult, carry_out
 from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import binding_digest
-from overnight.connect import connected, folder_of
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import RefusedError, UsageError
 from overnight.events import Handler, Said
@@ -33,6 +32,7 @@ from overnight.store.members import (
     repetitions_of,
     sampled_from,
 )
+from overnight.store.open import connected, folder_of
 
 SAMPLE = 200  # narratives, unless somebody asks for more
 SEED_STEP = 1000  # repetition 2 is asked with run.seed + 1000, 3 with + 2000, ...

@@ -12,7 +12,6 @@ from overnight.commands.columns import Grouping, grouping
 from overnight.commands.evaluate import Evaluated, evaluate
 from overnight.commands.prevalence import Estimated, prevalence
 from overnight.commands.results import Opened, Wrong, opened, results
-from overnight.connect import folder_of
 from overnight.domain.result import Result
 from overnight.errors import UnknownExperiment, UsageError
 from overnight.report.look_text import labels_sentence, part_in_words
@@ -33,6 +32,7 @@ from overnight.store.course import (
 from overnight.store.database import Database
 from overnight.store.experiments import find_experiment
 from overnight.store.kept import label_counts_by
+from overnight.store.open import folder_of
 from overnight.store.parts import Part, develop_part, test_part
 from overnight.store.sessions import sessions_of
 from overnight.views import view_status

@@ -8,7 +8,6 @@ from typing import Literal
 
 from overnight.commands.looks import look_at
 from overnight.config import declared_answer, declared_split
-from overnight.connect import connected, folder_of
 from overnight.domain.agreement import Verdict
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Counts, Experiment
@@ -21,6 +20,7 @@ from overnight.report.metrics import Metrics, measure
 from overnight.store.database import Database
 from overnight.store.datasets import get_dataset, left_out
 from overnight.store.experiments import counts, find_experiment
+from overnight.store.open import connected, folder_of
 from overnight.store.parts import WHOLE, Part, develop_part, test_part
 from overnight.store.results import iterate_results, label_counts
 

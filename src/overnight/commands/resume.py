@@ -12,7 +12,6 @@ from overnight.config.binding import (
     mapping_json,
     with_binding_of,
 )
-from overnight.connect import connected
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import AlreadyCompleted, RefusedError, UnknownExperiment
 from overnight.events import Handler, Said
@@ -22,6 +21,7 @@ from overnight.store import lock
 from overnight.store.database import Database
 from overnight.store.datasets import get_dataset
 from overnight.store.experiments import find_experiment, list_experiments
+from overnight.store.open import connected
 from overnight.words import setting_text
 
 RETRIED = ("api_error", "rate_limit", "parse_error", "unknown")  # unless others are named

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from overnight.config import declared_answer
-from overnight.connect import connected
 from overnight.domain.experiment import Experiment, Status
 from overnight.domain.judgement import Judgement
 from overnight.errors import RefusedError, UnknownExperiment, UsageError
@@ -13,6 +12,7 @@ from overnight.report.repeats import Repeated, Retest, repeated, retest
 from overnight.store.database import Database
 from overnight.store.experiments import find_experiment
 from overnight.store.members import repeats, sampled_from
+from overnight.store.open import connected
 from overnight.store.parts import develop_part
 from overnight.store.results import iterate_judgements
 

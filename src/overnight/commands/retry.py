@@ -6,7 +6,6 @@ from pathlib import Path
 
 from overnight.commands.resume import AS_IT_WAS, RETRIED, Changes, resumed_config
 from overnight.commands.stint import RunResult, carry_out
-from overnight.connect import connected
 from overnight.domain.experiment import Experiment
 from overnight.domain.outcome import ErrorCategory
 from overnight.errors import UsageError
@@ -14,6 +13,7 @@ from overnight.events import Handler
 from overnight.session import Opening
 from overnight.stop import StopRequest, signals
 from overnight.store.experiments import find_experiment
+from overnight.store.open import connected
 from overnight.store.summary import summarize
 
 

@@ -15,7 +15,6 @@ from overnight.commands.settings import take_over
 from overnight.commands.stint import RunResult, carry_out, shown_at_end
 from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import with_binding_of
-from overnight.connect import connected
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import AlreadyCompleted
 from overnight.events import Handler
@@ -26,6 +25,7 @@ from overnight.store.experiments import (
     counts,
     get_experiment,
 )
+from overnight.store.open import connected
 from overnight.usage import usage_of
 
 

@@ -14,7 +14,6 @@ from typing import Literal
 from overnight.commands.columns import column_of
 from overnight.commands.results import refuse_repetition
 from overnight.config import declared_answer
-from overnight.connect import connected, folder_of
 from overnight.domain.answer import AnswerField, AnswerSpec
 from overnight.domain.experiment import Experiment
 from overnight.errors import RefusedError, UsageError
@@ -29,10 +28,12 @@ from overnight.report.statistics.sampling import (
     systematic,
 )
 from overnight.report.tally import word_of
-from overnight.store.database import Connection, Database
+from overnight.store.connection import Connection
+from overnight.store.database import Database
 from overnight.store.datasets import get_dataset, refuse_unless_loaded
 from overnight.store.experiments import counts, find_experiment
 from overnight.store.labels import last_label_id
+from overnight.store.open import connected, folder_of
 from overnight.store.results import iterate_judgements
 from overnight.store.samples import (
     Member,

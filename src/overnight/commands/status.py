@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from overnight.connect import connected
 from overnight.store.experiments import find_experiment
+from overnight.store.open import connected
 from overnight.views import StatusView, view_status
 
 

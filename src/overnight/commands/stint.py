@@ -1,6 +1,8 @@
 """What `run` and `resume` have in common: one session, from its opening to its results."""
 
 import contextlib
+import os
+import shlex
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,6 @@ from overnight.call.client import Client, Structured
 from overnight.commands.exports import Exports, file_columns
 from overnight.commands.looks import look_of
 from overnight.config import declared_answer
-from overnight.connect import folder_of
 from overnight.domain.concurrency import Bounds
 from overnight.domain.experiment import Counts, Event, Experiment, Status
 from overnight.domain.split import Split
@@ -33,6 +34,7 @@ from overnight.stop import StopRequest
 from overnight.store.database import Database
 from overnight.store.experiments import get_experiment
 from overnight.store.looks import Look
+from overnight.store.open import find_database, folder_of
 from overnight.store.parts import develop_part
 from overnight.store.results import label_counts
 from overnight.usage import Usage, usage_of
@@ -64,6 +66,14 @@ class RunResult:
     repetitions: "tuple[RunResult, ...]" = ()  # what was done of them, where some were asked for
     retest: Retest | None = None  # how far they and the experiment agree
     usage: Usage | None = None  # tokens of all its sessions, and their cost
+
+    @property
+    def as_typed(self) -> str:
+        """The experiment as it is typed here: the database too, where it is not the usual one."""
+        short = self.experiment_id[:8]
+        if find_database(None) == self.database:
+            return short
+        return f"{short} --db {shlex.quote(os.path.relpath(self.database))}"
 
 
 def carry_out(

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from overnight.errors import (
     DatabaseRefused,
@@ -23,6 +22,7 @@ from overnight.errors import (
 )
 from overnight.private import private_folder
 from overnight.store import lock
+from overnight.store.database import Database
 from overnight.store.shelf import (
     BEFORE_MIGRATION,
     NO_ROOM,
@@ -34,9 +34,6 @@ from overnight.store.shelf import (
     sweep,
 )
 from overnight.store.snapshot import Snapshot, Tell, snapshot
-
-if TYPE_CHECKING:  # a migration in database.py makes a backup
-    from overnight.store.database import Database
 
 _MARGIN = 16 * 1024 * 1024  # bytes that are left to others on the disk
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -54,7 +51,7 @@ class Backup:
 
 
 def back_up(
-    database: "Database | Path",
+    database: Database | Path,
     out: Path | str | None = None,
     *,
     before_migration: bool = False,

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
-
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.cost import MOST_TOKENS
 from overnight.domain.experiment import Experiment
+from overnight.store.connection import Connection
 from overnight.store.database import Database
 from overnight.store.parts import WHOLE, Part, asked
 
@@ -85,13 +84,13 @@ def _counted(
     names = ", ".join(columns)
     chosen = ", ".join(f"{what} AS {name}" for name, what in columns.items())
     page = _PAGE.format(columns=chosen, part=part.sql)
-    query = text(f"SELECT {names}, count(*), max(id) FROM ({page}) GROUP BY {names}")
+    query = f"SELECT {names}, count(*), max(id) FROM ({page}) GROUP BY {names}"
     found: Counter[tuple[Any, ...]] = Counter()
     after, n = 0, _PAGE_SIZE
     while n == _PAGE_SIZE:
         values = {**part.values, "key": experiment_key, "after": after, "size": _PAGE_SIZE}
         with database.read() as connection:
-            rows = connection.execute(query, values).all()
+            rows = connection.rows(query, values)
         n = sum(row[-2] for row in rows)
         after = max((row[-1] for row in rows), default=after)
         for *what, count, _ in rows:
@@ -125,34 +124,31 @@ _FAILED = """
 def failed_calls(connection: Connection, experiment_key: int) -> list[FailedCalls]:
     """The calls without an answer; few, and on an index. Tokens as a session counts them."""
     values = {"key": experiment_key, "most": MOST_TOKENS}
-    return [FailedCalls(*row) for row in connection.execute(text(_FAILED), values)]
+    return [FailedCalls(*row) for row in connection.execute(_FAILED, values)]
 
 
 def result_totals(database: Database, experiment_key: int) -> ResultTotals:
     """One pass over the results."""
     with database.read() as connection:
-        row = connection.execute(
-            text(
-                "SELECT coalesce(sum(attempt_count > 1), 0), coalesce(max(attempt_count), 0),"
-                " avg(CASE WHEN copied IS NULL THEN response_sec END),"
-                " min(processed_at), max(processed_at)"
-                " FROM results WHERE experiment_key = :key"
-            ),
+        row = connection.row(
+            "SELECT coalesce(sum(attempt_count > 1), 0), coalesce(max(attempt_count), 0),"
+            " avg(CASE WHEN copied IS NULL THEN response_sec END),"
+            " min(processed_at), max(processed_at)"
+            " FROM results WHERE experiment_key = :key",
             {"key": experiment_key},
-        ).one()
+        )
     return ResultTotals(*row)
 
 
 def case_count(database: Database, experiment: Experiment, part: Part = WHOLE) -> int:
     """Of how many cases the narratives are that an experiment covers, asked yet or not."""
     among = asked(experiment, part)
-    query = text(
+    query = (
         "SELECT count(DISTINCT n.incident_id) FROM narratives n"
         f" WHERE n.dataset_id = :dataset AND {among.sql}"
     )
     with database.read() as connection:
-        found = connection.execute(query, {**among.values, "dataset": experiment.dataset_id})
-        return int(found.scalar_one())
+        return int(connection.value(query, {**among.values, "dataset": experiment.dataset_id}))
 
 
 def outcome_counts(

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
-
 from overnight.domain.narrative import LeftOut, SourceNarrative
 from overnight.errors import RefusedError
+from overnight.store.connection import Connection
 from overnight.store.database import Database
 
 _PURGED = "its narratives were purged just now; type the same command again"
@@ -55,22 +54,20 @@ def _dataset(row: Sequence[Any]) -> Dataset:
 def find_dataset(database: Database, checksum: str, mapping_json: str) -> Dataset | None:
     """The complete dataset of this content under this mapping, if it is loaded."""
     with database.read() as connection:
-        row = connection.execute(
-            text(
-                f"SELECT {_COLUMNS} FROM datasets WHERE data_checksum = :checksum"
-                " AND mapping_json = :mapping AND loaded_at IS NOT NULL"
-            ),
+        row = connection.row_or_none(
+            f"SELECT {_COLUMNS} FROM datasets WHERE data_checksum = :checksum"
+            " AND mapping_json = :mapping AND loaded_at IS NOT NULL",
             {"checksum": checksum, "mapping": mapping_json},
-        ).one_or_none()
+        )
     return _dataset(row) if row else None
 
 
 def get_dataset(database: Database, dataset_id: int) -> Dataset:
     """The complete dataset with this id. Raises RefusedError if it has just been purged."""
     with database.read() as connection:
-        row = connection.execute(
-            text(f"SELECT {_COLUMNS} FROM datasets WHERE dataset_id = :id"), {"id": dataset_id}
-        ).one_or_none()
+        row = connection.row_or_none(
+            f"SELECT {_COLUMNS} FROM datasets WHERE dataset_id = :id", {"id": dataset_id}
+        )
     if row is None:
         raise RefusedError(_PURGED)
     return _dataset(row)
@@ -83,10 +80,10 @@ def refuse_unless_loaded(
 
     `experiment_id`: of the experiment that it is needed of, where it is one's own already.
     """
-    loaded = connection.execute(
-        text("SELECT 1 FROM datasets WHERE dataset_id = :id AND loaded_at IS NOT NULL"),
+    loaded = connection.row_or_none(
+        "SELECT 1 FROM datasets WHERE dataset_id = :id AND loaded_at IS NOT NULL",
         {"id": dataset_id},
-    ).first()
+    )
     if loaded is not None:
         return
     if experiment_id is None:
@@ -131,7 +128,7 @@ def stored_narratives(
     """Those of (incident_id, narrative_type) that a dataset has."""
     marks = ", ".join(["(?, ?)"] * len(keys))
     with database.read() as connection:
-        rows = connection.exec_driver_sql(
+        rows = connection.rows(
             f"WITH wanted (incident, type) AS (VALUES {marks})"
             " SELECT n.incident_id, n.narrative_type, n.row_num, n.text_sha256,"
             " CASE WHEN h.label_id IS NULL THEN n.label ELSE h.replaced END, n.case_label"
@@ -140,31 +137,27 @@ def stored_narratives(
             " LEFT JOIN human_labels h ON h.label_id = (SELECT min(f.label_id) FROM human_labels f"
             " WHERE f.narrative_id = n.narrative_id)",
             (*(part for key in keys for part in key), dataset_id),
-        ).all()
+        )
     return {(row[0], row[1]): StoredNarrative(*row[2:]) for row in rows}
 
 
 def left_out(database: Database, dataset_id: int) -> Iterator[LeftOut]:
     """The rows that were left out, in file order."""
     with database.read() as connection:
-        rows = connection.execute(
-            text(
-                "SELECT source_row, incident_id, narrative_type, reason, narrative_text"
-                " FROM left_out_rows WHERE dataset_id = :id ORDER BY source_row, left_out_id"
-            ),
+        rows = connection.rows(
+            "SELECT source_row, incident_id, narrative_type, reason, narrative_text"
+            " FROM left_out_rows WHERE dataset_id = :id ORDER BY source_row, left_out_id",
             {"id": dataset_id},
-        ).all()
+        )
     return (LeftOut(*row) for row in rows)
 
 
 def left_out_counts(database: Database, dataset_id: int) -> dict[str, int]:
     """How many rows were left out, by reason."""
     with database.read() as connection:
-        rows = connection.execute(
-            text(
-                "SELECT reason, count(*) FROM left_out_rows WHERE dataset_id = :id"
-                " GROUP BY reason ORDER BY reason"
-            ),
+        rows = connection.rows(
+            "SELECT reason, count(*) FROM left_out_rows WHERE dataset_id = :id"
+            " GROUP BY reason ORDER BY reason",
             {"id": dataset_id},
-        ).all()
+        )
     return {str(reason): int(n) for reason, n in rows}

@@ -5,14 +5,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
-
 from overnight.domain.experiment import TRANSITIONS, Counts, Event, Experiment, Status
 from overnight.domain.order import RandomOrder
 from overnight.errors import RefusedError, UnknownExperiment
+from overnight.store.connection import Connection
 from overnight.store.database import Database
 from overnight.store.datasets import refuse_unless_loaded
-from overnight.store.hot import Executes
 from overnight.store.texts import storable, storable_text
 from overnight.store.times import as_text, from_text
 
@@ -66,7 +64,7 @@ def create_experiment(connection: Connection, values: Mapping[str, Any]) -> int:
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
     statement = f"INSERT INTO experiments ({names}) VALUES ({marks}) RETURNING experiment_key"
-    return int(connection.execute(text(statement), dict(values)).scalar_one())
+    return int(connection.value(statement, dict(values)))
 
 
 def find_experiment(database: Database, name: str) -> Experiment:
@@ -82,24 +80,18 @@ def find_experiment(database: Database, name: str) -> Experiment:
             where, values = "repeat_of IS NULL", {}
         else:
             where, values = "substr(experiment_id, 1, :n) = :id", {"id": name, "n": len(name)}
-        rows = connection.execute(
-            text(
-                f"SELECT {COLUMNS} FROM experiments WHERE {where}"
-                " ORDER BY experiment_key DESC LIMIT 4"
-            ),
+        rows = connection.rows(
+            f"SELECT {COLUMNS} FROM experiments WHERE {where} ORDER BY experiment_key DESC LIMIT 4",
             values,
-        ).all()
+        )
         if rows and (name == "latest" or len(rows) == 1 or rows[0][1] == name):
             return experiment_of(rows[0])
         if rows:
             near = ", ".join(row[1] for row in rows)
             raise UnknownExperiment(f"{name!r} is the beginning of several ids: {near}")
-        all_ids = connection.execute(
-            text(
-                "SELECT experiment_id, experiment_name FROM experiments"
-                " ORDER BY experiment_key DESC"
-            )
-        ).all()
+        all_ids = connection.rows(
+            "SELECT experiment_id, experiment_name FROM experiments ORDER BY experiment_key DESC"
+        )
     if not all_ids:
         raise UnknownExperiment(
             f"there is no experiment in {database.path} yet; `overnight run CONFIG` starts one"
@@ -131,10 +123,10 @@ def _likeness(name: str, experiment_id: str, title: str) -> float:
 def get_experiment(database: Database, experiment_key: int) -> Experiment:
     """The experiment with this key."""
     with database.read() as connection:
-        row = connection.execute(
-            text(f"SELECT {COLUMNS} FROM experiments WHERE experiment_key = :key"),
+        row = connection.row(
+            f"SELECT {COLUMNS} FROM experiments WHERE experiment_key = :key",
             {"key": experiment_key},
-        ).one()
+        )
     return experiment_of(row)
 
 
@@ -142,14 +134,9 @@ def list_experiments(
     database: Database, statuses: Sequence[str] = (), *, limit: int = -1
 ) -> list[Experiment]:
     """Experiments, newest first; only those with one of `statuses` where any is given."""
-    where = "WHERE status IN :statuses" if statuses else ""
-    query = text(
-        f"SELECT {COLUMNS} FROM experiments {where} ORDER BY experiment_key DESC LIMIT :limit"
-    )
-    values: dict[str, Any] = {"limit": limit}
-    if statuses:
-        query = query.bindparams(bindparam("statuses", expanding=True))
-        values["statuses"] = list(statuses)
+    where = "WHERE status IN (SELECT value FROM json_each(:statuses))" if statuses else ""
+    query = f"SELECT {COLUMNS} FROM experiments {where} ORDER BY experiment_key DESC LIMIT :limit"
+    values = {"limit": limit, "statuses": json.dumps(list(statuses))}
     with database.read() as connection:
         return [experiment_of(row) for row in connection.execute(query, values)]
 
@@ -157,10 +144,8 @@ def list_experiments(
 def same_work(connection: Connection, dataset_id: int, binding: str) -> list[Experiment]:
     """Experiments over this dataset with these binding fields, newest first; no repetitions."""
     rows = connection.execute(
-        text(
-            f"SELECT {COLUMNS} FROM experiments WHERE dataset_id = :dataset"
-            " AND binding_sha256 = :binding AND repeat_of IS NULL ORDER BY experiment_key DESC"
-        ),
+        f"SELECT {COLUMNS} FROM experiments WHERE dataset_id = :dataset"
+        " AND binding_sha256 = :binding AND repeat_of IS NULL ORDER BY experiment_key DESC",
         {"dataset": dataset_id, "binding": binding},
     )
     return [experiment_of(row) for row in rows]
@@ -169,11 +154,9 @@ def same_work(connection: Connection, dataset_id: int, binding: str) -> list[Exp
 def namesakes(connection: Connection, name: str, config_file: str | None) -> list[Experiment]:
     """Experiments of this name or from this configuration file, newest first; no repetitions."""
     rows = connection.execute(
-        text(
-            f"SELECT {COLUMNS} FROM experiments WHERE repeat_of IS NULL"
-            " AND (experiment_name = :name OR (config_file IS NOT NULL AND config_file = :file))"
-            " ORDER BY experiment_key DESC"
-        ),
+        f"SELECT {COLUMNS} FROM experiments WHERE repeat_of IS NULL"
+        " AND (experiment_name = :name OR (config_file IS NOT NULL AND config_file = :file))"
+        " ORDER BY experiment_key DESC",
         {"name": name, "file": config_file},
     )
     return [experiment_of(row) for row in rows]
@@ -187,19 +170,17 @@ def transition(
     Raises RefusedError where the table knows no way.
     """
     before = Status(
-        connection.execute(
-            text("SELECT status FROM experiments WHERE experiment_key = :key"),
+        connection.value(
+            "SELECT status FROM experiments WHERE experiment_key = :key",
             {"key": experiment_key},
-        ).scalar_one()
+        )
     )
     after = TRANSITIONS.get((before, event))
     if after is None:
         raise RefusedError(f"this experiment is {before}: {event} is not possible")
     changed = connection.execute(
-        text(
-            "UPDATE experiments SET status = :after, status_reason = :reason"
-            " WHERE experiment_key = :key AND status = :before"
-        ),
+        "UPDATE experiments SET status = :after, status_reason = :reason"
+        " WHERE experiment_key = :key AND status = :before",
         {"after": after, "reason": storable(reason), "key": experiment_key, "before": before},
     ).rowcount
     if changed != 1:
@@ -207,17 +188,19 @@ def transition(
     return after
 
 
-def update_experiment(connection: Executes, experiment_key: int, values: Mapping[str, Any]) -> None:
+def update_experiment(
+    connection: Connection, experiment_key: int, values: Mapping[str, Any]
+) -> None:
     """Set columns of `experiments` (never `status`: see `transition`)."""
     assignments = ", ".join(f"{name} = :{name}" for name in values)
-    connection.exec_driver_sql(
+    connection.execute(
         f"UPDATE experiments SET {assignments} WHERE experiment_key = :experiment_key",
         {**{name: storable(v) for name, v in values.items()}, "experiment_key": experiment_key},
     )
 
 
 def record_progress(
-    connection: Executes, experiment_key: int, *, completed: int, now: float, eta: float | None
+    connection: Connection, experiment_key: int, *, completed: int, now: float, eta: float | None
 ) -> None:
     """What a watching script reads: how many have a result, when that was so, and the ETA."""
     update_experiment(
@@ -239,23 +222,21 @@ def counts(database: Database, experiment: Experiment) -> Counts:
 
 def counts_in(connection: Connection, experiment_key: int, n_total: int) -> Counts:
     """Like `counts`, inside a transaction."""
-    row = connection.execute(
-        text(
-            "SELECT (SELECT count(*) FROM results WHERE experiment_key = :key),"
-            " (SELECT count(*) FROM results WHERE experiment_key = :key"
-            " AND error_category IS NOT NULL),"
-            " (SELECT count(*) FROM results WHERE experiment_key = :key AND copied IS NOT NULL)"
-        ),
+    row = connection.row(
+        "SELECT (SELECT count(*) FROM results WHERE experiment_key = :key),"
+        " (SELECT count(*) FROM results WHERE experiment_key = :key"
+        " AND error_category IS NOT NULL),"
+        " (SELECT count(*) FROM results WHERE experiment_key = :key AND copied IS NOT NULL)",
         {"key": experiment_key},
-    ).one()
+    )
     return Counts(total=n_total, answered=row[0] - row[1], errors=row[1], copied=row[2])
 
 
 def fix_peer(
-    connection: Executes, experiment_key: int, served_model: str | None, structured: str | None
+    connection: Connection, experiment_key: int, served_model: str | None, structured: str | None
 ) -> None:
     """Keep which model answers and how its answers are asked for; the first that is known."""
-    connection.exec_driver_sql(
+    connection.execute(
         "UPDATE experiments SET served_model = coalesce(served_model, :model),"
         " structured = coalesce(structured, :structured) WHERE experiment_key = :key",
         {"model": storable(served_model), "structured": structured, "key": experiment_key},

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import text
-
 from overnight.domain.counts import ExperimentCounts, LabelCount
 from overnight.domain.narrative import SourceNarrative
 from overnight.store.database import Database
@@ -51,9 +49,9 @@ def keep_more(
     with database.write() as connection:
         numbered = ((kept_json(row) or "{}", dataset.dataset_id, at) for at, row in rows)
         while chunk := list(islice(numbered, _CHUNK)):
-            connection.exec_driver_sql(_KEEP, chunk)
+            connection.executemany(_KEEP, chunk)
         connection.execute(
-            text("UPDATE datasets SET kept_json = :kept WHERE dataset_id = :id"),
+            "UPDATE datasets SET kept_json = :kept WHERE dataset_id = :id",
             {"kept": names_json(kept), "id": dataset.dataset_id},
         )
     return get_dataset(database, dataset.dataset_id)
@@ -63,7 +61,7 @@ def values_of(
     database: Database, dataset_id: int, column: str, part: Part = WHOLE, *, most: int
 ) -> Values:
     """Which values the narratives of a part have in a kept column."""
-    query = text(
+    query = (
         "SELECT json_extract(n.kept, :column_path) AS value, count(*) AS n,"
         " count(*) OVER (), sum(count(*)) OVER ()"
         f" FROM narratives n WHERE n.dataset_id = :dataset AND {part.sql}"
@@ -76,7 +74,7 @@ def values_of(
         "most": most,
     }
     with database.read() as connection:
-        rows = connection.execute(query, values).all()
+        rows = connection.rows(query, values)
     found = tuple(Value(row[0], int(row[1])) for row in rows)
     if not rows:
         return Values((), 0, 0)
@@ -87,13 +85,13 @@ def absent_values(
     database: Database, dataset_id: int, column: str, values: Sequence[str]
 ) -> list[str]:
     """Those of `values` that no narrative has in a kept column."""
-    query = text(
+    query = (
         "SELECT DISTINCT json_extract(n.kept, :column_path) AS value FROM narratives n"
         " WHERE n.dataset_id = :dataset AND value IN (SELECT j.value FROM json_each(:wanted) j)"
     )
     asked = {"column_path": path_of(column), "dataset": dataset_id, "wanted": json.dumps(values)}
     with database.read() as connection:
-        found = set(connection.execute(query, asked).scalars())
+        found = set(connection.column(query, asked))
     return [value for value in values if value not in found]
 
 
@@ -101,7 +99,7 @@ def label_counts_by(
     database: Database, experiment_key: int, part: Part, column: str, values: Sequence[str | None]
 ) -> dict[str | None, ExperimentCounts]:
     """`label_counts` for each of some values of a kept column; None is a blank one."""
-    query = text(
+    query = (
         "SELECT json_extract(n.kept, :column_path) AS value, n.narrative_type, n.label,"
         " r.primary_value, r.error_category, count(*), r.repaired"
         " FROM results r JOIN narratives n ON n.narrative_id = r.narrative_id"
@@ -116,7 +114,7 @@ def label_counts_by(
         "column_values": json.dumps([value for value in values if value is not None]),
     }
     with database.read() as connection:
-        rows = connection.execute(query, asked).all()
+        rows = connection.rows(query, asked)
     return {
         value: ExperimentCounts(
             by_label=tuple(LabelCount(*row[1:6]) for row in rows if row[0] == value),

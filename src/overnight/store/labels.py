@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, text
-
 from overnight.domain.narrative import as_binary
+from overnight.store.connection import Connection
 from overnight.store.database import Database
 
 _CHUNK = 500  # keys that are looked up at once
@@ -52,13 +51,13 @@ def labels_on_record(
     for start in range(0, len(keys), _CHUNK):
         page = keys[start : start + _CHUNK]
         marks = ", ".join(["(?, ?)"] * len(page))
-        rows = connection.exec_driver_sql(
+        rows = connection.rows(
             f"WITH wanted (incident, type) AS (VALUES {marks})"
             " SELECT n.incident_id, n.narrative_type, n.narrative_id, n.row_num, n.label"
             " FROM wanted w CROSS JOIN narratives n ON n.dataset_id = ?"
             " AND n.incident_id = w.incident AND n.narrative_type = w.type",
             (*(part for key in page for part in key), dataset_id),
-        ).all()
+        )
         found |= {(row[0], row[1]): OnRecord(*row[2:]) for row in rows}
     return found
 
@@ -74,7 +73,7 @@ def ids_with_zeros(
     if not numbers:
         return found
     rows = connection.execute(
-        text("SELECT incident_id, narrative_type FROM narratives WHERE dataset_id = :id"),
+        "SELECT incident_id, narrative_type FROM narratives WHERE dataset_id = :id",
         {"id": dataset_id},
     )
     for incident_id, kind in rows:
@@ -104,7 +103,7 @@ def add_labels(
     if not labels:
         return
     source = source_file, source_checksum
-    connection.exec_driver_sql(
+    connection.executemany(
         "INSERT INTO human_labels (dataset_id, narrative_id, label, replaced, labelled_by,"
         " labelled_at, note, source_file, source_checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -112,7 +111,7 @@ def add_labels(
             for o in labels
         ],
     )
-    connection.exec_driver_sql(
+    connection.executemany(
         "UPDATE narratives SET label = ?, manual_flag_ind = ? WHERE narrative_id = ?",
         [(one.label, as_binary(one.label), one.narrative_id) for one in labels],
     )
@@ -126,33 +125,31 @@ def first_labels(database: Database, dataset_id: int) -> Mapping[int, FirstLabel
 
 def first_labels_in(connection: Connection, dataset_id: int) -> Mapping[int, FirstLabel]:
     """The same, within a transaction."""
-    rows = connection.execute(
-        text(
-            "SELECT n.row_num, h.label_id, h.replaced FROM human_labels h"
-            " JOIN narratives n ON n.narrative_id = h.narrative_id WHERE h.dataset_id = :id"
-            " AND h.label_id = (SELECT min(f.label_id) FROM human_labels f"
-            " WHERE f.narrative_id = h.narrative_id)"
-        ),
+    rows = connection.rows(
+        "SELECT n.row_num, h.label_id, h.replaced FROM human_labels h"
+        " JOIN narratives n ON n.narrative_id = h.narrative_id WHERE h.dataset_id = :id"
+        " AND h.label_id = (SELECT min(f.label_id) FROM human_labels f"
+        " WHERE f.narrative_id = h.narrative_id)",
         {"id": dataset_id},
-    ).all()
+    )
     return {int(row_num): FirstLabel(label_id, of_file) for row_num, label_id, of_file in rows}
 
 
 def count_labelled(connection: Connection, dataset_id: int) -> int:
     """How many narratives of a dataset people have labelled."""
     return int(
-        connection.execute(
-            text("SELECT count(DISTINCT narrative_id) FROM human_labels WHERE dataset_id = :id"),
+        connection.value(
+            "SELECT count(DISTINCT narrative_id) FROM human_labels WHERE dataset_id = :id",
             {"id": dataset_id},
-        ).scalar_one()
+        )
     )
 
 
 def last_label_id(connection: Connection, dataset_id: int) -> int:
     """The newest label of a dataset; 0 where there is none."""
     return int(
-        connection.execute(
-            text("SELECT coalesce(max(label_id), 0) FROM human_labels WHERE dataset_id = :id"),
+        connection.value(
+            "SELECT coalesce(max(label_id), 0) FROM human_labels WHERE dataset_id = :id",
             {"id": dataset_id},
-        ).scalar_one()
+        )
     )

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, text
-
 from overnight.domain.answer import Answer, AnswerSpec, primary_text
 from overnight.domain.attempt import Attempted, Job
 from overnight.domain.cost import Tokens, credible
 from overnight.domain.outcome import Answered, Fault
-from overnight.store.hot import Executes, filled
-from overnight.store.texts import storable_row
+from overnight.store.connection import Connection
+from overnight.store.texts import filled, storable_row
 from overnight.store.times import as_text
 
 _OPEN = """
@@ -77,15 +75,15 @@ def _put_result(columns: tuple[str, ...]) -> str:
 
 
 def open_attempts(
-    connection: Executes, session_id: int, experiment_key: int, jobs: Sequence[Job], now: float
+    connection: Connection, session_id: int, experiment_key: int, jobs: Sequence[Job], now: float
 ) -> list[int]:
     """Enter calls that are about to be sent; their ids, in order."""
     if not jobs:
         return []
-    last = connection.exec_driver_sql("SELECT coalesce(max(attempt_id), 0) FROM attempts")
+    last = connection.execute("SELECT coalesce(max(attempt_id), 0) FROM attempts")
     first = int(last.fetchone()[0]) + 1
     at = as_text(now)
-    connection.exec_driver_sql(
+    connection.executemany(
         _OPEN,
         [
             (
@@ -103,16 +101,16 @@ def open_attempts(
 
 
 def close_attempts(
-    connection: Executes, experiment_key: int, ended: Sequence[Attempted], spec: AnswerSpec
+    connection: Connection, experiment_key: int, ended: Sequence[Attempted], spec: AnswerSpec
 ) -> None:
     """Enter how calls ended, and the results that follow from them."""
     if ended:
         columns, closing = filled(_CLOSING, [storable_row(_closing(a)) for a in ended])
-        connection.exec_driver_sql(_close(columns), closing)
+        connection.executemany(_close(columns), closing)
     rows = [storable_row(_result(a, experiment_key, spec)) for a in ended if a.final]
     if rows:
         columns, rows = filled(RESULT_COLUMNS, rows)
-        connection.exec_driver_sql(_put_result(columns), rows)
+        connection.executemany(_put_result(columns), rows)
 
 
 _REREAD = """
@@ -143,9 +141,9 @@ def reread_result(
     Its calls stay on the ledger as they ended; the reply that stood in the result goes there.
     """
     answer, reply = read
-    connection.exec_driver_sql(_KEEP_REPLY, (experiment_key, narrative_id))
+    connection.execute(_KEEP_REPLY, (experiment_key, narrative_id))
     row = (*_answer_columns(answer, spec), reply, experiment_key, narrative_id)
-    connection.exec_driver_sql(_REREAD, storable_row(row))
+    connection.execute(_REREAD, storable_row(row))
 
 
 def tokens_of(ended: Sequence[Attempted]) -> Tokens:
@@ -159,10 +157,10 @@ def tokens_of(ended: Sequence[Attempted]) -> Tokens:
     )
 
 
-def delete_unsent(connection: Executes, attempt_ids: Sequence[int]) -> None:
+def delete_unsent(connection: Connection, attempt_ids: Sequence[int]) -> None:
     """Take calls off the ledger that were entered but never sent."""
     if attempt_ids:
-        connection.exec_driver_sql(
+        connection.executemany(
             "DELETE FROM attempts WHERE attempt_id = ? AND status = 'open'",
             [(attempt_id,) for attempt_id in attempt_ids],
         )
@@ -174,18 +172,14 @@ def close_lost(connection: Connection, experiment_key: int) -> int:
     Only for the holder of the experiment's lock, when no call of its own is in flight.
     """
     connection.execute(
-        text(
-            "UPDATE run_sessions SET n_calls = n_calls + (SELECT count(*) FROM attempts a"
-            "  WHERE a.session_id = run_sessions.session_id AND a.experiment_key = :key"
-            "  AND a.status <> 'answered' AND a.status = 'open') WHERE experiment_key = :key"
-        ),
+        "UPDATE run_sessions SET n_calls = n_calls + (SELECT count(*) FROM attempts a"
+        "  WHERE a.session_id = run_sessions.session_id AND a.experiment_key = :key"
+        "  AND a.status <> 'answered' AND a.status = 'open') WHERE experiment_key = :key",
         {"key": experiment_key},
     )
     return connection.execute(
-        text(
-            "UPDATE attempts SET status = 'lost' WHERE experiment_key = :key"
-            " AND status <> 'answered' AND status = 'open'"
-        ),
+        "UPDATE attempts SET status = 'lost' WHERE experiment_key = :key"
+        " AND status <> 'answered' AND status = 'open'",
         {"key": experiment_key},
     ).rowcount
 

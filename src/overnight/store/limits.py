@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from overnight.events import LimitMoved
-from overnight.store.hot import Executes
+from overnight.store.connection import Connection
 from overnight.store.times import as_text
 
 MOST_POINTS = 400  # of a session; then every other one goes, ...
@@ -23,20 +21,20 @@ class LimitRow:
 
 
 def enter_limit(
-    connection: Executes, session_id: int, experiment_key: int, moved: LimitMoved
+    connection: Connection, session_id: int, experiment_key: int, moved: LimitMoved
 ) -> None:
     """Add a point to a session's path; a path that has become long is thinned out."""
-    connection.exec_driver_sql(
+    connection.execute(
         "INSERT INTO limits (session_id, experiment_key, at, concurrency, rate)"
         " VALUES (?, ?, ?, ?, ?)",
         (session_id, experiment_key, as_text(moved.at), moved.limit, moved.rate),
     )
-    points = connection.exec_driver_sql(
+    points = connection.execute(
         "SELECT count(*) FROM limits WHERE experiment_key = ? AND session_id = ?",
         (experiment_key, session_id),
     )
     if points.fetchone()[0] > MOST_POINTS:
-        connection.exec_driver_sql(
+        connection.execute(
             "DELETE FROM limits WHERE limit_id IN (SELECT limit_id FROM (SELECT limit_id,"
             " row_number() OVER (ORDER BY limit_id) AS n FROM limits"
             " WHERE experiment_key = ? AND session_id = ?)"
@@ -47,7 +45,7 @@ def enter_limit(
 
 def limits_of(connection: Connection, experiment_key: int) -> list[LimitRow]:
     """The path of every session of an experiment, oldest first."""
-    rows = connection.exec_driver_sql(
+    rows = connection.execute(
         "SELECT session_id, at, concurrency, rate FROM limits WHERE experiment_key = ?"
         " ORDER BY limit_id",
         (experiment_key,),

@@ -4,13 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import text
-
 from overnight.domain.narrative import LeftOut, SourceNarrative, as_binary
-from overnight.store.database import Connection, Database
+from overnight.store.connection import Connection
+from overnight.store.database import Database
 from overnight.store.datasets import Dataset, get_dataset, kept_json, names_json, text_digest
-from overnight.store.hot import filled
 from overnight.store.removal import drop_dataset, left_behind
+from overnight.store.texts import filled
 from overnight.store.times import as_text
 
 _ADDED = (
@@ -46,18 +45,16 @@ def begin_dataset(
         drop_dataset(database, dataset_id)
     with database.write() as connection:
         return int(
-            connection.execute(
-                text(
-                    "INSERT INTO datasets (data_checksum, mapping_json, data_source, layout)"
-                    " VALUES (:checksum, :mapping, :source, :layout) RETURNING dataset_id"
-                ),
+            connection.value(
+                "INSERT INTO datasets (data_checksum, mapping_json, data_source, layout)"
+                " VALUES (:checksum, :mapping, :source, :layout) RETURNING dataset_id",
                 {
                     "checksum": checksum,
                     "mapping": mapping_json,
                     "source": data_source,
                     "layout": layout,
                 },
-            ).scalar_one()
+            )
         )
 
 
@@ -72,10 +69,10 @@ def add_narratives(
     with database.write() as connection:
         numbered = [_narrative_row(dataset_id, next_row_num + i, row) for i, row in enumerate(rows)]
         columns, values = filled(_ADDED, numbered)
-        if connection.exec_driver_sql(_add(columns), values).rowcount == len(rows):
+        if connection.executemany(_add(columns), values).rowcount == len(rows):
             return []
         # Rare: some key is taken. Undo the chunk, find out which, and number the others anew.
-        connection.exec_driver_sql(
+        connection.execute(
             "DELETE FROM narratives WHERE dataset_id = ? AND row_num >= ?",
             (dataset_id, next_row_num),
         )
@@ -88,14 +85,14 @@ def _add_one_by_one(
     duplicates = []
     for index, row in enumerate(rows):
         values = _narrative_row(dataset_id, row_num, row)
-        if connection.exec_driver_sql(_add(_ADDED), values).rowcount == 1:
+        if connection.execute(_add(_ADDED), values).rowcount == 1:
             row_num += 1
             continue
-        first = connection.exec_driver_sql(
+        first = connection.value(
             "SELECT narrative_text FROM narratives"
             " WHERE dataset_id = ? AND incident_id = ? AND narrative_type = ?",
             (dataset_id, row.incident_id, row.narrative_type),
-        ).scalar_one()
+        )
         duplicates.append((index, row, first == row.text))
     return duplicates
 
@@ -122,7 +119,7 @@ def add_left_out(database: Database, dataset_id: int, rows: Sequence[LeftOut]) -
     if not rows:
         return
     with database.write() as connection:
-        connection.exec_driver_sql(
+        connection.executemany(
             "INSERT INTO left_out_rows (dataset_id, source_row, incident_id, narrative_type,"
             " reason, narrative_text) VALUES (?, ?, ?, ?, ?, ?)",
             [
@@ -142,12 +139,10 @@ def finish_dataset(
     """Declare a dataset complete; from now on nothing of it changes but labels, on record."""
     with database.write() as connection:
         connection.execute(
-            text(
-                "UPDATE datasets SET loaded_at = :now, odd_labels_json = :odd, kept_json = :kept,"
-                " n_narratives = (SELECT count(*) FROM narratives WHERE dataset_id = :id),"
-                " n_left_out = (SELECT count(*) FROM left_out_rows WHERE dataset_id = :id)"
-                " WHERE dataset_id = :id"
-            ),
+            "UPDATE datasets SET loaded_at = :now, odd_labels_json = :odd, kept_json = :kept,"
+            " n_narratives = (SELECT count(*) FROM narratives WHERE dataset_id = :id),"
+            " n_left_out = (SELECT count(*) FROM left_out_rows WHERE dataset_id = :id)"
+            " WHERE dataset_id = :id",
             {
                 "now": as_text(now),
                 "odd": json.dumps(dict(odd_labels)),

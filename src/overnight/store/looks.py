@@ -12,12 +12,10 @@ import socket
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import text
-
 from overnight.domain.experiment import Experiment
 from overnight.domain.split import Split
+from overnight.store.connection import Connection
 from overnight.store.database import Database
-from overnight.store.hot import Executes
 from overnight.store.parts import Part
 from overnight.store.times import as_text, from_text
 
@@ -130,17 +128,17 @@ def labels_of(database: Database, dataset_id: int, part: Part) -> Labels:
     digest, own, of_case = hashlib.sha256(), 0, 0
     with database.read() as connection:
         rows = connection.execute(
-            text(_LABELS.format(part=part.sql)), {**part.values, "dataset": dataset_id}
+            _LABELS.format(part=part.sql), {**part.values, "dataset": dataset_id}
         )
         for row in rows:
             digest.update(json.dumps(list(row)).encode())
-            own += row.label is not None
-            of_case += row.case_label is not None
+            own += row[2] is not None
+            of_case += row[3] is not None
     return Labels(digest.hexdigest(), own or of_case, part.name, _split_json(part.split))
 
 
 def add_look(
-    connection: Executes, experiment: Experiment, labels: Labels, checksum: str, now: float
+    connection: Connection, experiment: Experiment, labels: Labels, checksum: str, now: float
 ) -> None:
     """Count that an experiment's configuration is measured on labels; a second time adds nothing.
 
@@ -148,7 +146,7 @@ def add_look(
     """
     if not labels.n:
         return
-    connection.exec_driver_sql(
+    connection.execute(
         _ADD,
         {
             "labels": labels.sha256,
@@ -174,7 +172,7 @@ def find_look(database: Database, experiment: Experiment, labels: Labels) -> Loo
         "dataset": experiment.dataset_id,
     }
     with database.read() as connection:
-        row = connection.execute(text(_FIND), values).one_or_none()
+        row = connection.row_or_none(_FIND, values)
     if row is None:
         return None
     at, by, first_at, first_by, first_experiment, ordinal, later, changed, seen, is_first = row

@@ -4,9 +4,8 @@ from array import array
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, text
-
 from overnight.domain.experiment import Experiment
+from overnight.store.connection import Connection
 from overnight.store.database import Database
 from overnight.store.experiments import COLUMNS, create_experiment, experiment_of
 
@@ -16,7 +15,7 @@ _ADD = "INSERT INTO members (experiment_key, narrative_id) VALUES (?, ?)"
 def repetitions_of(connection: Connection, experiment: Experiment) -> list[Experiment]:
     """The repetitions of an experiment, in their order."""
     rows = connection.execute(
-        text(f"SELECT {COLUMNS} FROM experiments WHERE repeat_of = :id ORDER BY repeat_no"),
+        f"SELECT {COLUMNS} FROM experiments WHERE repeat_of = :id ORDER BY repeat_no",
         {"id": experiment.experiment_id},
     )
     return [experiment_of(row) for row in rows]
@@ -42,10 +41,10 @@ def drawn_from(connection: Connection, experiment: Experiment) -> int | None:
     """
     if experiment.order is not None:
         return None
-    limit = connection.execute(
-        text("SELECT min(max_narratives) FROM experiments WHERE repeat_of = :id"),
+    limit = connection.value(
+        "SELECT min(max_narratives) FROM experiments WHERE repeat_of = :id",
         {"id": experiment.experiment_id},
-    ).scalar_one()
+    )
     return None if limit is None or limit >= experiment.n_total else int(limit)
 
 
@@ -61,30 +60,28 @@ def add_repetition(
     """
     if isinstance(sample, Experiment):
         key = create_experiment(connection, {**values, "n_narratives_total": sample.n_total})
-        connection.exec_driver_sql(
+        connection.execute(
             "INSERT INTO members (experiment_key, narrative_id)"
             " SELECT ?, narrative_id FROM members WHERE experiment_key = ?",
             (key, sample.experiment_key),
         )
         return key
     key = create_experiment(connection, {**values, "n_narratives_total": len(sample)})
-    found = connection.exec_driver_sql(
+    found = connection.execute(
         "SELECT narrative_id FROM results WHERE experiment_key = ? ORDER BY narrative_id",
         (experiment.experiment_key,),
-    ).scalars()
-    chosen = [(key, narrative_id) for i, narrative_id in enumerate(found) if i in sample]
-    connection.exec_driver_sql(_ADD, chosen)
+    )
+    chosen = [(key, narrative_id) for i, (narrative_id,) in enumerate(found) if i in sample]
+    connection.executemany(_ADD, chosen)
     return key
 
 
 def waiting_members(connection: Connection, experiment_key: int) -> Sequence[int]:
     """The ids of a repetition's narratives that have no result yet; 8 bytes each."""
     rows = connection.execute(
-        text(
-            "SELECT m.narrative_id FROM members m WHERE m.experiment_key = :key AND NOT EXISTS"
-            " (SELECT 1 FROM results r WHERE r.experiment_key = m.experiment_key"
-            " AND r.narrative_id = m.narrative_id) ORDER BY m.narrative_id"
-        ),
+        "SELECT m.narrative_id FROM members m WHERE m.experiment_key = :key AND NOT EXISTS"
+        " (SELECT 1 FROM results r WHERE r.experiment_key = m.experiment_key"
+        " AND r.narrative_id = m.narrative_id) ORDER BY m.narrative_id",
         {"key": experiment_key},
     )
-    return array("q", rows.scalars())
+    return array("q", (narrative_id for (narrative_id,) in rows))

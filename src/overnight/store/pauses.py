@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from overnight.events import Waiting
-from overnight.store.hot import Executes
+from overnight.store.connection import Connection
 from overnight.store.texts import storable
 from overnight.store.times import as_text
 
@@ -22,7 +20,9 @@ class PauseRow:
     next_probe_at: str | None
 
 
-def enter_pause(connection: Executes, session_id: int, experiment_key: int, told: Waiting) -> None:
+def enter_pause(
+    connection: Connection, session_id: int, experiment_key: int, told: Waiting
+) -> None:
     """Enter a pause that begins, goes on or ends; a session has at most one that is open."""
     values = (
         None if told.over_at is None else as_text(told.over_at),
@@ -31,13 +31,13 @@ def enter_pause(connection: Executes, session_id: int, experiment_key: int, told
         None if told.next_probe is None else as_text(told.next_probe),
         session_id,
     )
-    changed = connection.exec_driver_sql(
+    changed = connection.execute(
         "UPDATE pauses SET ended_at = ?, reason = ?, n_probes = ?, next_probe_at = ?"
         " WHERE session_id = ? AND ended_at IS NULL",
         values,
     ).rowcount
     if not changed:
-        connection.exec_driver_sql(
+        connection.execute(
             "INSERT INTO pauses (ended_at, reason, n_probes, next_probe_at, session_id,"
             " experiment_key, began_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (*values, experiment_key, as_text(told.since)),
@@ -46,7 +46,7 @@ def enter_pause(connection: Executes, session_id: int, experiment_key: int, told
 
 def close_pauses(connection: Connection, experiment_key: int) -> None:
     """End what an ended session left open, as of when that was last seen."""
-    connection.exec_driver_sql(
+    connection.execute(
         "UPDATE pauses SET next_probe_at = NULL, ended_at = (SELECT max(coalesce(s.ended_at,"
         " s.last_seen_at, s.started_at), pauses.began_at) FROM run_sessions s"
         " WHERE s.session_id = pauses.session_id)"
@@ -57,7 +57,7 @@ def close_pauses(connection: Connection, experiment_key: int) -> None:
 
 def pauses_of(connection: Connection, experiment_key: int) -> list[PauseRow]:
     """All pauses of an experiment, oldest first."""
-    rows = connection.exec_driver_sql(
+    rows = connection.execute(
         "SELECT session_id, began_at, ended_at, reason, n_probes, next_probe_at FROM pauses"
         " WHERE experiment_key = ? ORDER BY pause_id",
         (experiment_key,),

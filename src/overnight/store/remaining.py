@@ -1,13 +1,13 @@
 """What remains to be done: found by query, a page at a time."""
 
+import json
 from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, text
-
 from overnight.domain.attempt import Job
 from overnight.domain.narrative import Narrative
+from overnight.store.connection import Connection, Row
 
 _PAGE = """
     SELECT n.narrative_id, n.row_num, n.incident_id, n.narrative_type, n.narrative_text
@@ -17,24 +17,24 @@ _PAGE = """
                       WHERE r.experiment_key = :experiment AND r.narrative_id = n.narrative_id)
     ORDER BY n.row_num
     LIMIT :size"""
-_NEXT = text(_PAGE.format(rows="n.row_num > :after AND n.row_num <= :last"))
-_AMONG = text(_PAGE.format(rows="n.row_num IN :rows")).bindparams(bindparam("rows", expanding=True))
+_NEXT = _PAGE.format(rows="n.row_num > :after AND n.row_num <= :last")
+_AMONG = _PAGE.format(rows="n.row_num IN (SELECT value FROM json_each(:rows))")
 
 # Ids without a gap among them are all done when as many results lie between the first and the last:
 # counting along two indexes takes a fifth of the time of looking each narrative up.
 _BLOCK = 4096
-_IDS = text(
+_IDS = (
     "SELECT count(*), min(narrative_id), max(narrative_id) FROM narratives"
     " WHERE dataset_id = :dataset AND row_num > :after AND row_num <= :last"
 )
-_DONE = text(
+_DONE = (
     "SELECT count(*) FROM results"
     " WHERE experiment_key = :experiment AND narrative_id BETWEEN :first AND :last"
 )
 
 # `status <> 'answered'` is what lets SQLite use the partial index. A result knows how many calls
 # led to it: what was unreadable after them belongs to a retry that was broken off.
-_HISTORY = text("""
+_HISTORY = """
     SELECT a.narrative_id, count(*),
            sum(CASE WHEN a.error_category = 'parse_error' THEN 1 ELSE 0 END),
            sum(CASE WHEN a.error_category = 'parse_error'
@@ -44,8 +44,8 @@ _HISTORY = text("""
     LEFT JOIN results r
       ON r.experiment_key = a.experiment_key AND r.narrative_id = a.narrative_id
     WHERE a.experiment_key = :experiment AND a.status <> 'answered'
-      AND a.narrative_id IN :ids
-    GROUP BY a.narrative_id""").bindparams(bindparam("ids", expanding=True))
+      AND a.narrative_id IN (SELECT value FROM json_each(:ids))
+    GROUP BY a.narrative_id"""
 
 
 def done_until(connection: Connection, experiment_key: int, dataset_id: int, last: int) -> int:
@@ -56,11 +56,11 @@ def done_until(connection: Connection, experiment_key: int, dataset_id: int, las
     for after in range(0, last, _BLOCK):
         end = min(after + _BLOCK, last)
         rows = {"dataset": dataset_id, "after": after, "last": end}
-        n, first_id, last_id = connection.execute(_IDS, rows).one()
+        n, first_id, last_id = connection.row(_IDS, rows)
         if n == 0 or last_id - first_id != n - 1:
             return after
         ids = {"experiment": experiment_key, "first": first_id, "last": last_id}
-        if connection.execute(_DONE, ids).scalar_one() != n:
+        if connection.value(_DONE, ids) != n:
             return after
     return last
 
@@ -81,7 +81,7 @@ def remaining_page(
     return _jobs(
         connection,
         experiment_key,
-        connection.execute(
+        connection.rows(
             _NEXT,
             {
                 "experiment": experiment_key,
@@ -90,7 +90,7 @@ def remaining_page(
                 "last": last,
                 "size": size,
             },
-        ).all(),
+        ),
     )
 
 
@@ -98,29 +98,30 @@ def remaining_among(
     connection: Connection, experiment_key: int, dataset_id: int, rows: Sequence[int]
 ) -> list[Job]:
     """Those of `rows` (row numbers) without a result, in their order; else as `remaining_page`."""
-    found = connection.execute(
+    found = connection.rows(
         _AMONG,
         {
             "experiment": experiment_key,
             "dataset": dataset_id,
-            "rows": list(rows),
+            "rows": json.dumps(list(rows)),
             "size": len(rows),
         },
-    ).all()
+    )
     place = {row: i for i, row in enumerate(rows)}
-    return _jobs(connection, experiment_key, sorted(found, key=lambda row: place[row.row_num]))
+    return _jobs(connection, experiment_key, sorted(found, key=lambda row: place[row[1]]))
 
 
 def error_narratives(
     connection: Connection, experiment_key: int, categories: Sequence[str]
 ) -> Sequence[int]:
     """The ids of all narratives whose result is an error of one of `categories`; 8 bytes each."""
-    query = text(
+    query = (
         "SELECT narrative_id FROM results WHERE experiment_key = :key"
-        " AND error_category IS NOT NULL AND error_category IN :categories"
-    ).bindparams(bindparam("categories", expanding=True))
-    rows = connection.execute(query, {"key": experiment_key, "categories": list(categories)})
-    return array("q", sorted(rows.scalars()))
+        " AND error_category IS NOT NULL"
+        " AND error_category IN (SELECT value FROM json_each(:categories)) ORDER BY narrative_id"
+    )
+    values = {"key": experiment_key, "categories": json.dumps(list(categories))}
+    return array("q", (narrative_id for (narrative_id,) in connection.execute(query, values)))
 
 
 def jobs_of(
@@ -131,29 +132,30 @@ def jobs_of(
     has_result: bool = True,
 ) -> list[Job]:
     """These narratives, in the order of their ids, with what the ledger knows of them."""
-    query = text(
+    query = (
         "SELECT narrative_id, row_num, incident_id, narrative_type, narrative_text"
-        " FROM narratives WHERE narrative_id IN :ids ORDER BY narrative_id"
-    ).bindparams(bindparam("ids", expanding=True))
-    rows = connection.execute(query, {"ids": list(narrative_ids)}).all()
+        " FROM narratives WHERE narrative_id IN (SELECT value FROM json_each(:ids))"
+        " ORDER BY narrative_id"
+    )
+    rows = connection.rows(query, {"ids": json.dumps(list(narrative_ids))})
     jobs = _jobs(connection, experiment_key, rows)
     for job in jobs:
         job.has_result = has_result
     return jobs
 
 
-def _jobs(connection: Connection, experiment_key: int, rows: Sequence[Row[Any]]) -> list[Job]:
+def _jobs(connection: Connection, experiment_key: int, rows: Sequence[Row]) -> list[Job]:
     if not rows:
         return []
     ids = [row[0] for row in rows]
     histories = _histories(connection, experiment_key, ids)
-    return [Job(Narrative(*tuple(row)), **histories.get(row[0], {})) for row in rows]
+    return [Job(Narrative(*row), **histories.get(row[0], {})) for row in rows]
 
 
 def _histories(
     connection: Connection, experiment_key: int, ids: Sequence[int]
 ) -> dict[int, dict[str, Any]]:
-    rows = connection.execute(_HISTORY, {"experiment": experiment_key, "ids": list(ids)}).all()
+    rows = connection.rows(_HISTORY, {"experiment": experiment_key, "ids": json.dumps(ids)})
     return {
         narrative_id: {
             "n_calls": n_calls,
@@ -168,7 +170,7 @@ def _histories(
 def _message(connection: Connection, attempt_id: int | None) -> str | None:
     if attempt_id is None:
         return None
-    message: str | None = connection.execute(
-        text("SELECT error_message FROM attempts WHERE attempt_id = :id"), {"id": attempt_id}
-    ).scalar_one()
+    message: str | None = connection.value(
+        "SELECT error_message FROM attempts WHERE attempt_id = :id", {"id": attempt_id}
+    )
     return message

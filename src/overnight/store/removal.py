@@ -6,17 +6,22 @@ there to be named, cannot be resumed, and the next deletion finishes it.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, text
-
 from overnight.domain.experiment import Event, Experiment
+from overnight.store.connection import Connection
 from overnight.store.database import Database
 from overnight.store.experiments import transition
-from overnight.store.schema import metadata
 
 BEING_DELETED = "being deleted"
 _CHUNK = 20_000  # ids of rows that are looked at in one transaction
 _PIECE = 5000  # rows of a dataset that are deleted in one
-_LARGE = {"attempts": "attempt_id", "results": "result_id"}  # table -> its key
+LARGE = {"attempts": "attempt_id", "results": "result_id"}  # table -> its key
+OF_EXPERIMENT = (
+    "limits",
+    "pauses",
+    "members",
+    "run_sessions",
+    "experiments",
+)  # the others, likewise
 _OF_DATASET = {  # those that point to others first -> their keys
     "human_labels": "label_id",
     "sample_members": "member_id",
@@ -72,41 +77,40 @@ def remove_experiment(database: Database, experiment: Experiment, *, with_data: 
         transition(connection, key, Event.DELETE, reason=BEING_DELETED)
         with_data = with_data or not _is_loaded(connection, experiment)  # broken off meanwhile
         n_narratives = _give_up(connection, experiment) if with_data else 0
-    for table, row_id in _LARGE.items():
+    for table, row_id in LARGE.items():
         _remove_rows(database, table, row_id, key)
     if n_narratives:
         empty_dataset(database, experiment.dataset_id)
     with database.remove() as connection:
         for table in _tables_of_r(connection):
             connection.execute(
-                text(f"DELETE FROM {table} WHERE experiment_id = :id"),
+                f"DELETE FROM {table} WHERE experiment_id = :id",
                 {"id": experiment.experiment_id},
             )
-        for table in reversed(metadata.sorted_tables):
-            if "experiment_key" in table.columns and table.name not in _LARGE:
-                connection.execute(delete(table).where(table.c.experiment_key == key))
+        for table in OF_EXPERIMENT:
+            connection.execute(f"DELETE FROM {table} WHERE experiment_key = ?", (key,))
         if n_narratives:
             connection.execute(
-                text("DELETE FROM datasets WHERE dataset_id = :id"), {"id": experiment.dataset_id}
+                "DELETE FROM datasets WHERE dataset_id = :id", {"id": experiment.dataset_id}
             )
-            connection.exec_driver_sql(_LOOKS_AT_NOTHING)
+            connection.execute(_LOOKS_AT_NOTHING)
     return n_narratives
 
 
 def _is_loaded(connection: Connection, experiment: Experiment) -> bool:
-    found = connection.execute(
-        text("SELECT 1 FROM datasets WHERE dataset_id = :id AND loaded_at IS NOT NULL"),
+    found = connection.row_or_none(
+        "SELECT 1 FROM datasets WHERE dataset_id = :id AND loaded_at IS NOT NULL",
         {"id": experiment.dataset_id},
-    ).first()
+    )
     return found is not None
 
 
 def is_used_by_others(connection: Connection, experiment: Experiment) -> bool:
     """Whether another experiment is over the same narratives."""
-    found = connection.execute(
-        text("SELECT 1 FROM experiments WHERE dataset_id = :id AND experiment_key <> :key LIMIT 1"),
+    found = connection.row_or_none(
+        "SELECT 1 FROM experiments WHERE dataset_id = :id AND experiment_key <> :key LIMIT 1",
         {"id": experiment.dataset_id, "key": experiment.experiment_key},
-    ).first()
+    )
     return found is not None
 
 
@@ -115,24 +119,21 @@ def _give_up(connection: Connection, experiment: Experiment) -> int:
     if is_used_by_others(connection, experiment):
         return 0
     return int(
-        connection.execute(
-            text(f"{_GIVE_UP} RETURNING n_narratives"), {"id": experiment.dataset_id}
-        ).scalar_one()
+        connection.value(f"{_GIVE_UP} RETURNING n_narratives", {"id": experiment.dataset_id})
     )
 
 
 def unused_datasets(database: Database) -> list[UnusedDataset]:
     """Those that no experiment uses: it was cleaned up, or none was begun with them."""
     with database.read() as connection:
-        rows = connection.exec_driver_sql(_UNUSED).all()
+        rows = connection.rows(_UNUSED)
     return [UnusedDataset(*row) for row in rows]
 
 
 def left_behind(database: Database) -> list[int]:
     """The ids of those that were never complete; for the holder of the loader's lock."""
     with database.read() as connection:
-        found = connection.exec_driver_sql(f"{_WITHOUT_EXPERIMENT} AND loaded_at IS NULL")
-        return list(found.scalars())
+        return connection.column(f"{_WITHOUT_EXPERIMENT} AND loaded_at IS NULL")
 
 
 def discard_dataset(database: Database, dataset_id: int) -> bool:
@@ -142,7 +143,7 @@ def discard_dataset(database: Database, dataset_id: int) -> bool:
     """
     with database.write() as connection:
         given_up = connection.execute(
-            text(f"{_GIVE_UP} AND dataset_id IN ({_WITHOUT_EXPERIMENT})"), {"id": dataset_id}
+            f"{_GIVE_UP} AND dataset_id IN ({_WITHOUT_EXPERIMENT})", {"id": dataset_id}
         ).rowcount
     if given_up:
         drop_dataset(database, dataset_id)
@@ -154,10 +155,10 @@ def drop_dataset(database: Database, dataset_id: int) -> None:
     empty_dataset(database, dataset_id)
     with database.remove() as connection:
         connection.execute(
-            text("DELETE FROM datasets WHERE dataset_id = :id AND loaded_at IS NULL"),
+            "DELETE FROM datasets WHERE dataset_id = :id AND loaded_at IS NULL",
             {"id": dataset_id},
         )
-        connection.exec_driver_sql(_LOOKS_AT_NOTHING)
+        connection.execute(_LOOKS_AT_NOTHING)
 
 
 def empty_dataset(database: Database, dataset_id: int) -> None:
@@ -167,10 +168,8 @@ def empty_dataset(database: Database, dataset_id: int) -> None:
         while n_deleted == _PIECE:
             with database.remove() as connection:
                 n_deleted = connection.execute(
-                    text(
-                        f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table}"
-                        f" WHERE dataset_id = :id LIMIT {_PIECE})"
-                    ),
+                    f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table}"
+                    f" WHERE dataset_id = :id LIMIT {_PIECE})",
                     {"id": dataset_id},
                 ).rowcount
 
@@ -179,18 +178,16 @@ def _remove_rows(database: Database, table: str, row_id: str, key: int) -> None:
     """Delete an experiment's rows of a table, by ranges of ids: not every table has an index."""
     bounds = f"SELECT coalesce(min({row_id}), 0), coalesce(max({row_id}), -1) FROM {table}"
     with database.read() as connection:
-        first, last = connection.execute(text(bounds)).one()
+        first, last = connection.row(bounds)
     for start in range(first, last + 1, _CHUNK):
         with database.remove() as connection:
             connection.execute(
-                text(
-                    f"DELETE FROM {table} WHERE {row_id} >= :start AND {row_id} < :end"
-                    " AND +experiment_key = :key"
-                ),
+                f"DELETE FROM {table} WHERE {row_id} >= :start AND {row_id} < :end"
+                " AND +experiment_key = :key",
                 {"start": start, "end": start + _CHUNK, "key": key},
             )
 
 
 def _tables_of_r(connection: Connection) -> list[str]:
-    found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
-    return [name for name in found.scalars() if name in _OF_R]
+    found = connection.column("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return [name for name in found if name in _OF_R]

@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
-
 from overnight.domain.answer import Answer, AnswerSpec
 from overnight.domain.attempt import Attempted, Job, OpenAttempt
 from overnight.domain.narrative import Narrative
 from overnight.domain.outcome import Answered, Blame, ErrorCategory, Fault, Outcome, Reply
 from overnight.private import sync_folder
+from overnight.store.connection import Connection
 from overnight.store.ledger import close_attempts, tokens_of
 
 SUFFIX = ".rescue.jsonl"
@@ -91,7 +90,7 @@ def read_in(
         if None in read:
             damaged.append(file)
         close_attempts(connection, experiment_key, ended, spec)
-        connection.exec_driver_sql(
+        connection.execute(
             "UPDATE run_sessions SET n_calls = n_calls + ?, n_results = n_results + ?,"
             " prompt_tokens = prompt_tokens + ?, completion_tokens = completion_tokens + ?,"
             " n_with_tokens = n_with_tokens + ? WHERE session_id = ?",
@@ -114,11 +113,11 @@ def _files(database: Path, experiment_id: str) -> dict[Path, int]:
 
 
 def _is_open(connection: Connection, session_id: int, ended: Attempted) -> bool:
-    found = connection.exec_driver_sql(
+    found = connection.row_or_none(
         "SELECT 1 FROM attempts WHERE attempt_id = ? AND session_id = ? AND narrative_id = ?"
         " AND status = 'open'",
         (ended.attempt.attempt_id, session_id, ended.attempt.job.narrative.narrative_id),
-    ).first()
+    )
     return found is not None
 
 

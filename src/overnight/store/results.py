@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
-
 from overnight.domain.agreement import Verdict, verdict
 from overnight.domain.answer import AnswerField, AnswerSpec
 from overnight.domain.counts import ExperimentCounts, LabelCount
@@ -15,6 +13,7 @@ from overnight.domain.experiment import Experiment
 from overnight.domain.judgement import Judgement
 from overnight.domain.narrative import as_binary
 from overnight.domain.result import Result
+from overnight.store.connection import Connection
 from overnight.store.database import Database
 from overnight.store.parts import WHOLE, Part, covered_by, path_of
 from overnight.store.times import from_text
@@ -62,19 +61,17 @@ def iterate_results(
     Only of a `part`, where one is given; each says whether it is `apart`. With `wanted`, only
     answers of which their label says something that is wanted.
     """
-    query = text(
-        _PAGE.format(
-            part=part.sql,
-            apart=_sql(apart),
-            only="AND r.error_category IS NOT NULL" if errors_only else "",
-            text="n.narrative_text" if with_text else "NULL",
-            raw="r.raw_response" if with_text else "NULL",
-        )
+    query = _PAGE.format(
+        part=part.sql,
+        apart=_sql(apart),
+        only="AND r.error_category IS NOT NULL" if errors_only else "",
+        text="n.narrative_text" if with_text else "NULL",
+        raw="r.raw_response" if with_text else "NULL",
     )
     after, compared = 0, spec.primary_field
     while True:
         with database.read() as connection:
-            rows = connection.execute(
+            rows = connection.rows(
                 query,
                 {
                     **part.values,
@@ -84,7 +81,7 @@ def iterate_results(
                     "after": after,
                     "size": _PAGE_SIZE,
                 },
-            ).all()
+            )
         for row in rows:
             if wanted is None or (row[7] is None and wanted(verdict(compared, row[3], row[6]))):
                 yield _result(row, compared)
@@ -119,17 +116,16 @@ def new_results(
     A retry changes a result in its place: such changes are not seen here.
     """
     with database.read() as connection:
-        newest = connection.execute(text("SELECT coalesce(max(result_id), 0) FROM results"))
-        last = int(newest.scalar_one())
-        rows = connection.execute(
-            text(_NEW.format(apart=_sql(apart))),
+        last = int(connection.value("SELECT coalesce(max(result_id), 0) FROM results"))
+        rows = connection.rows(
+            _NEW.format(apart=_sql(apart)),
             {
                 **(apart.values if apart else {}),
                 "experiment": experiment_key,
                 "after": after,
                 "size": _PAGE_SIZE,
             },
-        ).all()
+        )
     full = len(rows) == _PAGE_SIZE
     return NewResults(
         [_result(row, spec.primary_field) for row in rows],
@@ -167,16 +163,14 @@ def iterate_judgements(
     """
     cover = covered_by(among or experiment)
     shown = "NULL" if kept is None else "json_extract(n.kept, :kept_path)"
-    query = text(
-        _JUDGED.format(covered=cover.sql, part=part.sql, kept=shown, labelled=labelled.sql)
-    )
+    query = _JUDGED.format(covered=cover.sql, part=part.sql, kept=shown, labelled=labelled.sql)
     values = {**cover.values, **part.values, **labelled.values}
     if kept is not None:
         values["kept_path"] = path_of(kept)
     incident = type_ = ""  # no key is empty: empty ones are left out at loading
     while True:
         with database.read() as connection:
-            rows = connection.execute(
+            rows = connection.rows(
                 query,
                 {
                     **values,
@@ -186,7 +180,7 @@ def iterate_judgements(
                     "type": type_,
                     "size": _PAGE_SIZE,
                 },
-            ).all()
+            )
         yield from map(Judgement._make, rows)
         if len(rows) < _PAGE_SIZE:
             return
@@ -195,15 +189,15 @@ def iterate_judgements(
 
 def texts_of(database: Database, dataset_id: int, row_nums: Sequence[int]) -> dict[int, str]:
     """The narratives with these row numbers."""
-    query = text(
+    query = (
         "SELECT row_num, narrative_text FROM narratives"
-        " WHERE dataset_id = :dataset AND row_num IN :rows"
-    ).bindparams(bindparam("rows", expanding=True))
+        " WHERE dataset_id = :dataset AND row_num IN (SELECT value FROM json_each(:rows))"
+    )
     found: dict[int, str] = {}
     for start in range(0, len(row_nums), _PAGE_SIZE):
         page = list(row_nums[start : start + _PAGE_SIZE])
         with database.read() as connection:
-            rows = connection.execute(query, {"dataset": dataset_id, "rows": page}).all()
+            rows = connection.rows(query, {"dataset": dataset_id, "rows": json.dumps(page)})
         found |= {int(row_num): str(narrative) for row_num, narrative in rows}
     return found
 
@@ -246,14 +240,12 @@ class Unread:
 
 def unread(connection: Connection, experiment_key: int, *, after: int, size: int) -> list[Unread]:
     """The next narratives with a parse_error as their result, by id."""
-    ids = connection.execute(
-        text(
-            "SELECT narrative_id FROM results WHERE experiment_key = :key"
-            " AND error_category IS NOT NULL AND error_category = 'parse_error'"
-            " AND narrative_id > :after ORDER BY narrative_id LIMIT :size"
-        ),
+    ids = connection.column(
+        "SELECT narrative_id FROM results WHERE experiment_key = :key"
+        " AND error_category IS NOT NULL AND error_category = 'parse_error'"
+        " AND narrative_id > :after ORDER BY narrative_id LIMIT :size",
         {"key": experiment_key, "after": after, "size": size},
-    ).scalars()
+    )
     return [
         Unread(narrative_id, _replies(connection, experiment_key, narrative_id))
         for narrative_id in list(ids)
@@ -265,13 +257,11 @@ def _replies(
 ) -> tuple[tuple[str, bool], ...]:
     """All unreadable replies; the last one stands in the result."""
     rows = connection.execute(
-        text(
-            "SELECT coalesce(a.reply, r.raw_response), a.finish_reason FROM attempts a"
-            " JOIN results r ON r.experiment_key = a.experiment_key"
-            " AND r.narrative_id = a.narrative_id"
-            " WHERE a.experiment_key = :key AND a.narrative_id = :id AND a.status <> 'answered'"
-            " AND a.error_category = 'parse_error' ORDER BY a.attempt_id"
-        ),
+        "SELECT coalesce(a.reply, r.raw_response), a.finish_reason FROM attempts a"
+        " JOIN results r ON r.experiment_key = a.experiment_key"
+        " AND r.narrative_id = a.narrative_id"
+        " WHERE a.experiment_key = :key AND a.narrative_id = :id AND a.status <> 'answered'"
+        " AND a.error_category = 'parse_error' ORDER BY a.attempt_id",
         {"key": experiment_key, "id": narrative_id},
     )
     return tuple((reply, reason == "length") for reply, reason in rows if reply is not None)
@@ -302,27 +292,20 @@ def label_counts(
     with database.read() as connection:
         # Counted here: SQLite would sort a million rows, in memory, to group them.
         found = Counter(
-            map(
-                tuple,
-                connection.execution_options(yield_per=_PAGE_SIZE).execute(
-                    text(
-                        "SELECT n.narrative_type, n.label, r.primary_value, r.error_category"
-                        " FROM results r JOIN narratives n ON n.narrative_id = r.narrative_id"
-                        f" WHERE r.experiment_key = :key {only}"
-                    ),
-                    values,
-                ),
+            connection.execute(
+                "SELECT n.narrative_type, n.label, r.primary_value, r.error_category"
+                " FROM results r JOIN narratives n ON n.narrative_id = r.narrative_id"
+                f" WHERE r.experiment_key = :key {only}",
+                values,
             )
         )
-        repaired = connection.execute(
-            text(
-                "SELECT r.repaired, count(*) FROM results r"
-                " JOIN narratives n ON n.narrative_id = r.narrative_id"
-                f" WHERE r.experiment_key = :key AND r.repaired IS NOT NULL {only}"
-                " GROUP BY r.repaired"
-            ),
+        repaired = connection.rows(
+            "SELECT r.repaired, count(*) FROM results r"
+            " JOIN narratives n ON n.narrative_id = r.narrative_id"
+            f" WHERE r.experiment_key = :key AND r.repaired IS NOT NULL {only}"
+            " GROUP BY r.repaired",
             values,
-        ).all()
+        )
     return ExperimentCounts(
         by_label=tuple(LabelCount(*[*row, found[row]]) for row in sorted(found, key=_with_nulls)),
         repairs=repairs_of(repaired),

@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
-
 from overnight.domain.experiment import Experiment
+from overnight.store.connection import Connection
 from overnight.store.database import Database, Writer
 from overnight.store.datasets import text_digest
 from overnight.store.experiments import COLUMNS, experiment_of, fix_peer
-from overnight.store.hot import HotConnection
 from overnight.store.ledger import RESULT_COLUMNS
 from overnight.store.parts import covered_by
 from overnight.store.sessions import SignOfLife, fence
@@ -67,7 +65,7 @@ FILL_TEXTS = """
     FROM results r CROSS JOIN narratives s ON s.narrative_id = r.narrative_id
     WHERE r.experiment_key = ? AND r.error_category IS NULL
     GROUP BY s.text_sha256"""
-_FAILED = text(
+_FAILED = (
     "SELECT n.text_sha256 FROM experiments e CROSS JOIN results r"
     " ON r.experiment_key = e.experiment_key AND r.error_category IS NOT NULL"
     " CROSS JOIN narratives n ON n.narrative_id = r.narrative_id WHERE e.experiment_id = :id"
@@ -93,12 +91,11 @@ class Copying:
 def models_of(database: Database, experiment: Experiment) -> list[str]:
     """Which models answered in its sessions: several where somebody accepted another one."""
     with database.read() as connection:
-        found = connection.exec_driver_sql(
+        return connection.column(
             "SELECT DISTINCT served_model FROM run_sessions WHERE experiment_key = ?"
             " AND served_model IS NOT NULL ORDER BY 1",
             (experiment.experiment_key,),
         )
-        return [str(model) for model in found.scalars()]
 
 
 class FailedTexts:
@@ -124,16 +121,14 @@ def failed_texts(database: Database, experiment: Experiment) -> FailedTexts:
     if experiment.reuse_of is None:
         return FailedTexts(())
     with database.read() as connection:
-        digests = connection.execute(_FAILED, {"id": experiment.reuse_of}).scalars()
+        digests = connection.column(_FAILED, {"id": experiment.reuse_of})
         return FailedTexts(digests)
 
 
 def copies_of(connection: Connection, experiment: Experiment) -> list[Experiment]:
     """The experiments that have copied answers of this one, or were begun to; newest first."""
     rows = connection.execute(
-        text(
-            f"SELECT {COLUMNS} FROM experiments WHERE reuse_of = :id ORDER BY experiment_key DESC"
-        ),
+        f"SELECT {COLUMNS} FROM experiments WHERE reuse_of = :id ORDER BY experiment_key DESC",
         {"id": experiment.experiment_id},
     )
     return [experiment_of(row) for row in rows]
@@ -159,19 +154,19 @@ def copy_answers(database: Database, copying: Copying) -> None:
 
 
 @contextmanager
-def answered_texts(writer: Writer, experiment_key: int) -> Iterator[HotConnection]:
+def answered_texts(writer: Writer, experiment_key: int) -> Iterator[Connection]:
     """A temporary table of the texts that an experiment has answered, with the first answer."""
     with writer.scratch() as connection:
-        connection.exec_driver_sql(_MAKE_TEXTS)
-        connection.exec_driver_sql(FILL_TEXTS, (experiment_key,))
+        connection.execute(_MAKE_TEXTS)
+        connection.execute(FILL_TEXTS, (experiment_key,))
         yield connection
 
 
-def _copy_chunk(connection: HotConnection, copying: Copying, after: int, last: int) -> None:
+def _copy_chunk(connection: Connection, copying: Copying, after: int, last: int) -> None:
     source, target, sign = copying.source, copying.target, copying.sign()
     fence(connection, copying.session_id, sign)
     there = (source.experiment_key, source.experiment_id)
-    if connection.exec_driver_sql(_STILL_THERE, there).fetchone() is None:
+    if connection.row_or_none(_STILL_THERE, there) is None:
         return  # purged meanwhile
     cover = covered_by(target)
     values = {
@@ -184,7 +179,7 @@ def _copy_chunk(connection: HotConnection, copying: Copying, after: int, last: i
         "last": last,
     }
     n = sum(
-        connection.exec_driver_sql(insert.format(covered=cover.sql), values).rowcount
+        connection.execute(insert.format(covered=cover.sql), values).rowcount
         for insert in (BY_KEY, BY_TEXT)
     )
     if n:  # from now on the same model must answer
@@ -193,4 +188,4 @@ def _copy_chunk(connection: HotConnection, copying: Copying, after: int, last: i
     if target.order is not None and last == target.order.size:
         done = target.n_total
     note = (done, n, as_text(sign.now), target.experiment_key)
-    connection.exec_driver_sql(_NOTE, note)
+    connection.execute(_NOTE, note)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
-
+from overnight.store.connection import Connection
 from overnight.store.database import Database
 from overnight.store.parts import WHOLE, Part
 from overnight.store.times import as_text, from_text
@@ -99,14 +98,12 @@ def samples_of(database: Database, dataset_id: int) -> list[Sample]:
 
 
 def _samples(connection: Connection, dataset_id: int) -> list[Sample]:
-    rows = connection.execute(
-        text(
-            "SELECT sample_id, experiment_id, design, n, seed, drawn_at, n_covered, n_frame,"
-            " last_label_id, order_seed, strata_json, stratum_column FROM samples"
-            " WHERE dataset_id = :id ORDER BY sample_id"
-        ),
+    rows = connection.rows(
+        "SELECT sample_id, experiment_id, design, n, seed, drawn_at, n_covered, n_frame,"
+        " last_label_id, order_seed, strata_json, stratum_column FROM samples"
+        " WHERE dataset_id = :id ORDER BY sample_id",
         {"id": dataset_id},
-    ).all()
+    )
     return [_sample(row) for row in rows]
 
 
@@ -136,14 +133,12 @@ def newest_sample_id(connection: Connection, dataset_id: int) -> int:
 def members_of(database: Database, dataset_id: int) -> list[Member]:
     """Of all samples of a dataset."""
     with database.read() as connection:
-        rows = connection.execute(
-            text(
-                "SELECT m.sample_id, n.row_num, m.number, m.stratum, m.probability"
-                " FROM sample_members m JOIN narratives n ON n.narrative_id = m.narrative_id"
-                " WHERE m.dataset_id = :id ORDER BY m.sample_id, m.number"
-            ),
+        rows = connection.rows(
+            "SELECT m.sample_id, n.row_num, m.number, m.stratum, m.probability"
+            " FROM sample_members m JOIN narratives n ON n.narrative_id = m.narrative_id"
+            " WHERE m.dataset_id = :id ORDER BY m.sample_id, m.number",
             {"id": dataset_id},
-        ).all()
+        )
     return [Member(*row) for row in rows]
 
 
@@ -152,13 +147,11 @@ def add_sample(
 ) -> int:
     """Record a draw; its id (those in `sample` and `members` do not count)."""
     sample_id = int(
-        connection.execute(
-            text(
-                "INSERT INTO samples (dataset_id, experiment_id, design, n, seed, drawn_at,"
-                " n_covered, n_frame, last_label_id, order_seed, strata_json, stratum_column)"
-                " VALUES (:dataset, :experiment, :design, :n, :seed, :now, :covered, :frame,"
-                " :last, :order, :strata, :column) RETURNING sample_id"
-            ),
+        connection.value(
+            "INSERT INTO samples (dataset_id, experiment_id, design, n, seed, drawn_at,"
+            " n_covered, n_frame, last_label_id, order_seed, strata_json, stratum_column)"
+            " VALUES (:dataset, :experiment, :design, :n, :seed, :now, :covered, :frame,"
+            " :last, :order, :strata, :column) RETURNING sample_id",
             {
                 "dataset": dataset_id,
                 "experiment": sample.experiment_id,
@@ -173,9 +166,9 @@ def add_sample(
                 "column": sample.stratum_column,
                 "strata": json.dumps(dict(sample.strata), ensure_ascii=False),
             },
-        ).scalar_one()
+        )
     )
-    connection.exec_driver_sql(
+    connection.executemany(
         "INSERT INTO sample_members (dataset_id, sample_id, narrative_id, number, stratum,"
         " probability) SELECT ?1, ?2, narrative_id, ?4, ?5, ?6 FROM narratives"
         " WHERE dataset_id = ?1 AND row_num = ?3",
@@ -193,26 +186,22 @@ def copy_sample(connection: Connection, sample: Sample, dataset_id: int, last_la
     The version's own labels up to `last_label_id` are those that were known when it was drawn.
     """
     copied = int(
-        connection.execute(
-            text(
-                "INSERT INTO samples (dataset_id, last_label_id, experiment_id, design, n, seed,"
-                " drawn_at, n_covered, n_frame, order_seed, strata_json, stratum_column)"
-                " SELECT :dataset, :last, experiment_id, design, n, seed, drawn_at, n_covered,"
-                " n_frame, order_seed, strata_json, stratum_column"
-                " FROM samples WHERE sample_id = :id RETURNING sample_id"
-            ),
+        connection.value(
+            "INSERT INTO samples (dataset_id, last_label_id, experiment_id, design, n, seed,"
+            " drawn_at, n_covered, n_frame, order_seed, strata_json, stratum_column)"
+            " SELECT :dataset, :last, experiment_id, design, n, seed, drawn_at, n_covered,"
+            " n_frame, order_seed, strata_json, stratum_column"
+            " FROM samples WHERE sample_id = :id RETURNING sample_id",
             {"dataset": dataset_id, "last": last_label_id, "id": sample.sample_id},
-        ).scalar_one()
+        )
     )
     connection.execute(
-        text(
-            "INSERT INTO sample_members (dataset_id, sample_id, narrative_id, number, stratum,"
-            " probability) SELECT :dataset, :copied, n.narrative_id, m.number, m.stratum,"
-            " m.probability FROM sample_members m"
-            " JOIN narratives o ON o.narrative_id = m.narrative_id"
-            " JOIN narratives n ON n.dataset_id = :dataset AND n.row_num = o.row_num"
-            " WHERE m.sample_id = :id ORDER BY m.number"
-        ),
+        "INSERT INTO sample_members (dataset_id, sample_id, narrative_id, number, stratum,"
+        " probability) SELECT :dataset, :copied, n.narrative_id, m.number, m.stratum,"
+        " m.probability FROM sample_members m"
+        " JOIN narratives o ON o.narrative_id = m.narrative_id"
+        " JOIN narratives n ON n.dataset_id = :dataset AND n.row_num = o.row_num"
+        " WHERE m.sample_id = :id ORDER BY m.number",
         {"dataset": dataset_id, "copied": copied, "id": sample.sample_id},
     )
     return copied
@@ -220,7 +209,7 @@ def copy_sample(connection: Connection, sample: Sample, dataset_id: int, last_la
 
 def sheet_rows(database: Database, sample_id: int, experiment_key: int) -> Iterator[SheetRow]:
     """The members of a sample in the order of their numbers, with an experiment's answers."""
-    query = text(
+    query = (
         "SELECT m.number, n.incident_id, n.narrative_type, n.narrative_text, r.primary_value,"
         " r.confidence, n.label FROM sample_members m"
         " JOIN narratives n ON n.narrative_id = m.narrative_id"
@@ -231,7 +220,7 @@ def sheet_rows(database: Database, sample_id: int, experiment_key: int) -> Itera
     while True:
         with database.read() as connection:
             values = {"key": experiment_key, "id": sample_id, "after": after, "size": _PAGE_SIZE}
-            rows = connection.execute(query, values).all()
+            rows = connection.rows(query, values)
         yield from map(SheetRow._make, rows)
         if len(rows) < _PAGE_SIZE:
             return
@@ -244,13 +233,13 @@ def drawn_labels(database: Database, dataset_id: int, part: Part) -> DrawnLabels
     if not samples:
         return DrawnLabels((), None)
     drawn = labelled_members(database, dataset_id, part)
-    query = text(
+    query = (
         "SELECT count(*) FROM narratives n WHERE n.dataset_id = :id AND n.label IS NOT NULL"
         f" AND {part.sql} AND n.narrative_id NOT IN"
         " (SELECT narrative_id FROM sample_members WHERE dataset_id = :id)"
     )
     with database.read() as connection:
-        n_other = int(connection.execute(query, {**part.values, "id": dataset_id}).scalar_one())
+        n_other = int(connection.value(query, {**part.values, "id": dataset_id}))
     return DrawnLabels(
         [(one, *drawn[one.sample_id]) for one in samples if one.sample_id in drawn], n_other
     )
@@ -261,14 +250,12 @@ def labelled_members(
 ) -> dict[int, tuple[int, int]]:
     """Of each sample of a dataset: how many of a part were drawn, and how many have a label now."""
     with database.read() as connection:
-        rows = connection.execute(
-            text(
-                "SELECT m.sample_id, count(*), sum(EXISTS (SELECT 1 FROM human_labels h"
-                " WHERE h.narrative_id = m.narrative_id)) FROM sample_members m"
-                " JOIN narratives n ON n.narrative_id = m.narrative_id"
-                f" WHERE m.dataset_id = :id AND {part.sql}"
-                " GROUP BY m.sample_id ORDER BY m.sample_id"
-            ),
+        rows = connection.rows(
+            "SELECT m.sample_id, count(*), sum(EXISTS (SELECT 1 FROM human_labels h"
+            " WHERE h.narrative_id = m.narrative_id)) FROM sample_members m"
+            " JOIN narratives n ON n.narrative_id = m.narrative_id"
+            f" WHERE m.dataset_id = :id AND {part.sql}"
+            " GROUP BY m.sample_id ORDER BY m.sample_id",
             {**part.values, "id": dataset_id},
-        ).all()
+        )
     return {int(sample_id): (int(n), int(labelled)) for sample_id, n, labelled in rows}

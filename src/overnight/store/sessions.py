@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
-
 from overnight.errors import SupersededError
+from overnight.store.connection import Connection
 from overnight.store.database import Database
-from overnight.store.hot import Executes
 from overnight.store.texts import storable
 from overnight.store.times import as_text
 
@@ -56,16 +54,14 @@ def open_session(connection: Connection, values: Mapping[str, Any]) -> int:
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
     statement = f"INSERT INTO run_sessions ({names}) VALUES ({marks}) RETURNING session_id"
-    return int(connection.execute(text(statement), dict(values)).scalar_one())
+    return int(connection.value(statement, dict(values)))
 
 
 def end_session(connection: Connection, session_id: int, how: str, now: float) -> None:
     """Close a session."""
     connection.execute(
-        text(
-            "UPDATE run_sessions SET ended_at = :now, ended_how = :how, last_seen_at = :now"
-            " WHERE session_id = :id AND ended_at IS NULL"
-        ),
+        "UPDATE run_sessions SET ended_at = :now, ended_how = :how, last_seen_at = :now"
+        " WHERE session_id = :id AND ended_at IS NULL",
         {"now": as_text(now), "how": how, "id": session_id},
     )
 
@@ -78,18 +74,13 @@ def end_dead_sessions(connection: Connection, experiment_key: int) -> list[Sessi
     dead = [
         SessionRow(*row)
         for row in connection.execute(
-            text(
-                f"SELECT {_COLUMNS} FROM run_sessions"
-                " WHERE experiment_key = :key AND ended_at IS NULL"
-            ),
+            f"SELECT {_COLUMNS} FROM run_sessions WHERE experiment_key = :key AND ended_at IS NULL",
             {"key": experiment_key},
         )
     ]
     connection.execute(
-        text(
-            "UPDATE run_sessions SET ended_at = coalesce(last_seen_at, started_at),"
-            " ended_how = 'crashed' WHERE experiment_key = :key AND ended_at IS NULL"
-        ),
+        "UPDATE run_sessions SET ended_at = coalesce(last_seen_at, started_at),"
+        " ended_how = 'crashed' WHERE experiment_key = :key AND ended_at IS NULL",
         {"key": experiment_key},
     )
     return dead
@@ -109,13 +100,13 @@ class SignOfLife:
     n_with_tokens: int = 0  # of these calls
 
 
-def fence(connection: Executes, session_id: int, sign: SignOfLife) -> None:
+def fence(connection: Connection, session_id: int, sign: SignOfLife) -> None:
     """Go on only if the session still owns its experiment; raises SupersededError.
 
     The first statement of every write of a session: nothing else of the transaction is
     written when it raises.
     """
-    alive = connection.exec_driver_sql(
+    alive = connection.execute(
         "UPDATE run_sessions SET last_seen_at = ?, n_calls = n_calls + ?,"
         " n_results = n_results + ?, prompt_tokens = prompt_tokens + ?,"
         " completion_tokens = completion_tokens + ?, n_with_tokens = n_with_tokens + ?,"
@@ -143,11 +134,9 @@ def ask_to_stop(connection: Connection, experiment_key: int, by: str, now: float
     """Ask the session that works on the experiment to stop; False if none is open."""
     return (
         connection.execute(
-            text(
-                "UPDATE run_sessions SET stop_asked_at = coalesce(stop_asked_at, :now),"
-                " stop_asked_by = coalesce(stop_asked_by, :by)"
-                " WHERE experiment_key = :key AND ended_at IS NULL"
-            ),
+            "UPDATE run_sessions SET stop_asked_at = coalesce(stop_asked_at, :now),"
+            " stop_asked_by = coalesce(stop_asked_by, :by)"
+            " WHERE experiment_key = :key AND ended_at IS NULL",
             {"key": experiment_key, "by": by, "now": as_text(now)},
         ).rowcount
         > 0
@@ -157,16 +146,16 @@ def ask_to_stop(connection: Connection, experiment_key: int, by: str, now: float
 def asked_to_stop(database: Database, session_id: int) -> str | None:
     """Who has asked this session to stop; None as long as nobody has."""
     with database.read() as connection:
-        by: str | None = connection.exec_driver_sql(
+        found = connection.column(
             "SELECT stop_asked_by FROM run_sessions WHERE session_id = ?", (session_id,)
-        ).scalar_one_or_none()
-    return by
+        )
+    return found[0] if found else None
 
 
-def record_peer(connection: Executes, session_id: int, values: Mapping[str, Any]) -> None:
+def record_peer(connection: Connection, session_id: int, values: Mapping[str, Any]) -> None:
     """What the server says of itself: served_model, system_fingerprint, structured."""
     assignments = ", ".join(f"{name} = :{name}" for name in values)
-    connection.exec_driver_sql(
+    connection.execute(
         f"UPDATE run_sessions SET {assignments} WHERE session_id = :session_id",
         {**{name: storable(value) for name, value in values.items()}, "session_id": session_id},
     )
@@ -175,9 +164,7 @@ def record_peer(connection: Executes, session_id: int, values: Mapping[str, Any]
 def sessions_of(connection: Connection, experiment_key: int) -> list[SessionRow]:
     """All sessions of an experiment, oldest first."""
     rows = connection.execute(
-        text(
-            f"SELECT {_COLUMNS} FROM run_sessions WHERE experiment_key = :key ORDER BY session_id"
-        ),
+        f"SELECT {_COLUMNS} FROM run_sessions WHERE experiment_key = :key ORDER BY session_id",
         {"key": experiment_key},
     )
     return [SessionRow(*row) for row in rows]
@@ -185,22 +172,20 @@ def sessions_of(connection: Connection, experiment_key: int) -> list[SessionRow]
 
 def last_session(connection: Connection, experiment_key: int) -> SessionRow | None:
     """The session before the one that is about to begin."""
-    row = connection.execute(
-        text(
-            f"SELECT {_COLUMNS} FROM run_sessions WHERE experiment_key = :key"
-            " ORDER BY session_id DESC LIMIT 1"
-        ),
+    row = connection.row_or_none(
+        f"SELECT {_COLUMNS} FROM run_sessions WHERE experiment_key = :key"
+        " ORDER BY session_id DESC LIMIT 1",
         {"key": experiment_key},
-    ).one_or_none()
+    )
     return SessionRow(*row) if row else None
 
 
 def is_first(connection: Connection, experiment_key: int) -> bool:
     """Whether the experiment has had no session yet."""
-    found = connection.execute(
-        text("SELECT 1 FROM run_sessions WHERE experiment_key = :key LIMIT 1"),
+    found = connection.row_or_none(
+        "SELECT 1 FROM run_sessions WHERE experiment_key = :key LIMIT 1",
         {"key": experiment_key},
-    ).first()
+    )
     return found is None
 
 

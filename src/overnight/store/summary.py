@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
-
 from overnight.store.database import Database
 from overnight.store.pauses import PauseRow, pauses_of
 from overnight.store.sessions import SessionRow, sessions_of
@@ -28,35 +26,28 @@ def summarize(database: Database, experiment_key: int) -> Summary:
     """Count on the indexes; milliseconds at any size."""
     key = {"key": experiment_key}
     with database.read() as connection:
-        row = connection.execute(
-            text("SELECT * FROM experiments WHERE experiment_key = :key"), key
-        ).mappings()
-        experiment = dict(row.one())
-        n_results = connection.execute(
-            text("SELECT count(*) FROM results WHERE experiment_key = :key"), key
-        ).scalar_one()
-        n_copied = connection.execute(
-            text("SELECT count(*) FROM results WHERE experiment_key = :key AND copied IS NOT NULL"),
+        [row] = connection.records("SELECT * FROM experiments WHERE experiment_key = :key", key)
+        n_results = connection.value(
+            "SELECT count(*) FROM results WHERE experiment_key = :key", key
+        )
+        n_copied = connection.value(
+            "SELECT count(*) FROM results WHERE experiment_key = :key AND copied IS NOT NULL",
             key,
-        ).scalar_one()
-        errors = connection.execute(
-            text(
-                "SELECT error_category, count(*) FROM results WHERE experiment_key = :key"
-                " AND error_category IS NOT NULL GROUP BY error_category ORDER BY 1"
-            ),
+        )
+        errors = connection.rows(
+            "SELECT error_category, count(*) FROM results WHERE experiment_key = :key"
+            " AND error_category IS NOT NULL GROUP BY error_category ORDER BY 1",
             key,
-        ).all()
-        unanswered = connection.execute(
-            text(
-                "SELECT status, count(*) FROM attempts WHERE experiment_key = :key"
-                " AND status <> 'answered' GROUP BY status ORDER BY 1"
-            ),
+        )
+        unanswered = connection.rows(
+            "SELECT status, count(*) FROM attempts WHERE experiment_key = :key"
+            " AND status <> 'answered' GROUP BY status ORDER BY 1",
             key,
-        ).all()
+        )
         sessions = sessions_of(connection, experiment_key)
         pauses = pauses_of(connection, experiment_key)
     return Summary(
-        row=experiment,
+        row=row,
         sessions=sessions,
         pauses=pauses,
         n_results=int(n_results),

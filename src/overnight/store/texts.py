@@ -1,5 +1,6 @@
 """What comes from a server may hold what no database takes."""
 
+from operator import itemgetter
 from typing import Any
 
 _LARGEST = 2**63 - 1
@@ -33,3 +34,16 @@ def storable_text(text: str) -> str:
     if "\0" in text or not text.isascii():
         return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     return text
+
+
+def filled(
+    columns: tuple[str, ...], rows: list[tuple[Any, ...]]
+) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The columns, two at least, that are not NULL in all rows; the rows without the others.
+
+    sqlite3 looks for an adapter for each None: that costs three times what a number does.
+    """
+    full = [i for i, cells in enumerate(zip(*rows, strict=True)) if cells.count(None) < len(cells)]
+    if len(full) == len(columns):
+        return columns, rows
+    return tuple(columns[i] for i in full), list(map(itemgetter(*full), rows))

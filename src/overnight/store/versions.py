@@ -6,9 +6,8 @@ Narratives are the same by incident_id and narrative_type; their texts, by SHA-2
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import Connection, text
-
 from overnight.domain.experiment import Experiment
+from overnight.store.connection import Connection
 from overnight.store.database import Database
 
 _PAGE_SIZE = 20_000  # rows that are compared in one transaction
@@ -46,7 +45,7 @@ class LabelledVersion(NamedTuple):
     n_labels: int
 
 
-_GIVEN = text(
+_GIVEN = (
     "SELECT o.incident_id, o.narrative_type, h.label, h.labelled_by, h.labelled_at, h.note,"
     " n.narrative_id, coalesce(n.text_sha256 = o.text_sha256, 0), n.label,"
     " EXISTS (SELECT 1 FROM human_labels p WHERE p.narrative_id = n.narrative_id),"
@@ -64,7 +63,7 @@ _GIVEN = text(
 
 def given_labels(connection: Connection, older: int, newer: int) -> list[Given]:
     """Of each narrative that people have labelled, in the order of their first labels."""
-    rows = connection.execute(_GIVEN, {"older": older, "newer": newer}).all()
+    rows = connection.rows(_GIVEN, {"older": older, "newer": newer})
     return [
         Given._make((*row[:7], bool(row[7]), row[8], bool(row[9]), bool(row[10])))
         for row in sorted(rows, key=lambda row: int(row[11]))
@@ -83,7 +82,7 @@ def _first(narrative: str, first: str) -> str:
 
 
 _IS_SAME = "m.incident_id IS n.incident_id AND m.narrative_type IS n.narrative_type"
-_DIFFERENCES = text(
+_DIFFERENCES = (
     f"SELECT n.row_num, {_IS_SAME}, {_of_file('n', 'h')}, {_of_file('m', 'k')}"
     " FROM narratives n"
     " LEFT JOIN narratives m ON m.dataset_id = :newer AND m.row_num = n.row_num"
@@ -99,11 +98,11 @@ def differences(database: Database, older: int, newer: int, size: int) -> Iterat
     for after in range(0, size, _PAGE_SIZE):
         values = {"older": older, "newer": newer, "after": after, "last": after + _PAGE_SIZE}
         with database.read() as connection:
-            rows = connection.execute(_DIFFERENCES, values).all()
+            rows = connection.rows(_DIFFERENCES, values)
         yield from (Difference(row[0], bool(row[1]), row[2], row[3]) for row in rows)
 
 
-_SHARES = text(
+_SHARES = (
     "SELECT EXISTS (SELECT 1 FROM narratives o CROSS JOIN narratives n ON n.dataset_id = :newer"
     " AND n.incident_id = o.incident_id AND n.narrative_type = o.narrative_type"
     " AND n.text_sha256 = o.text_sha256 WHERE o.dataset_id = :older AND o.row_num <= 1000)"
@@ -113,10 +112,10 @@ _SHARES = text(
 def shares_texts(connection: Connection, older: int, newer: int) -> bool:
     """Whether one of the first 1,000 narratives of the older is in the newer with its text."""
     values = {"older": older, "newer": newer}
-    return bool(connection.execute(_SHARES, values).scalar_one())
+    return bool(connection.value(_SHARES, values))
 
 
-_LABELLED = text(
+_LABELLED = (
     "SELECT d.dataset_id, coalesce("
     " (SELECT e.experiment_id FROM experiments e"
     "  WHERE e.experiment_id = :reused AND e.dataset_id = d.dataset_id),"
@@ -130,7 +129,7 @@ _LABELLED = text(
     " AND NOT EXISTS (SELECT 1 FROM human_labels h WHERE h.dataset_id = :id)"
     " ORDER BY d.dataset_id DESC"
 )
-_N_UNCHANGED = text(
+_N_UNCHANGED = (
     "SELECT count(*) FROM"
     " (SELECT DISTINCT narrative_id FROM human_labels WHERE dataset_id = :older) l"
     " CROSS JOIN narratives o ON o.narrative_id = l.narrative_id"
@@ -148,11 +147,11 @@ def labelled_version(database: Database, experiment: Experiment) -> LabelledVers
     """
     newer = experiment.dataset_id
     with database.read() as connection:
-        found = connection.execute(_LABELLED, {"id": newer, "reused": experiment.reuse_of}).all()
+        found = connection.rows(_LABELLED, {"id": newer, "reused": experiment.reuse_of})
         versions = [
             LabelledVersion(
                 name,
-                connection.execute(_N_UNCHANGED, {"older": older, "newer": newer}).scalar_one(),
+                connection.value(_N_UNCHANGED, {"older": older, "newer": newer}),
             )
             for older, name in found
             if name is not None

@@ -9,9 +9,9 @@ from pathlib import Path
 from overnight.commands.doctor import database, files, work
 from overnight.commands.doctor.files import File
 from overnight.commands.doctor.finding import Finding, Subject
-from overnight.connect import find_database
 from overnight.errors import UsageError
 from overnight.store.examine import looked_at, stamp
+from overnight.store.open import find_database
 
 __all__ = ["File", "Finding", "Report", "doctor"]
 

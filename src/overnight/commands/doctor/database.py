@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from overnight.commands.doctor.finding import Finding, Subject
 from overnight.store import examine, lock
-from overnight.store.from_r.tables import IS_R_DATABASE
-from overnight.store.schema import APPLICATION_ID, SCHEMA_VERSION
+from overnight.store.schema.from_r.tables import IS_R_DATABASE
+from overnight.store.schema.tables import APPLICATION_ID, SCHEMA_VERSION
 from overnight.store.shelf import backups_of
 from overnight.store.snapshot import is_whole
 

@@ -1,14 +1,13 @@
 """The conversion, step by step, inside the caller's one transaction."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from sqlalchemy import Connection
-
-from overnight.store.from_r.datasets import Finder, count_rows, make_datasets
-from overnight.store.from_r.experiments import Told, make_experiments, settle
-from overnight.store.from_r.functions import add_functions
-from overnight.store.from_r.rows import (
+from overnight.store.connection import Connection
+from overnight.store.schema.from_r.datasets import Finder, count_rows, make_datasets
+from overnight.store.schema.from_r.experiments import Told, make_experiments, settle
+from overnight.store.schema.from_r.functions import add_functions
+from overnight.store.schema.from_r.rows import (
     copy_narratives,
     copy_results,
     copy_strangers,
@@ -17,17 +16,24 @@ from overnight.store.from_r.rows import (
     match_results,
     set_results_aside,
 )
-from overnight.store.from_r.tables import columns_in, drop_old, keep_columns, set_aside
+from overnight.store.schema.from_r.tables import (
+    becomes,
+    columns_in,
+    drop_old,
+    keep_columns,
+    set_aside,
+)
 from overnight.store.times import as_text
 
 
-def convert(connection: Connection, create_tables: Callable[[Connection], None]) -> list[str]:
-    """Turn the tables of the R implementation into ours; what the user should know."""
+def convert(connection: Connection) -> list[str]:
+    """Turn the tables of the R implementation into those of version 2; what is worth saying."""
     now = as_text(time.time())
     add_functions(connection)
     renamed = set_aside(connection)
     columns = columns_in(connection)
-    create_tables(connection)
+    for statement in becomes():
+        connection.execute(statement)
     keep_columns(connection, columns)
 
     find_usable(connection, columns)
@@ -51,14 +57,14 @@ def convert(connection: Connection, create_tables: Callable[[Connection], None])
 
     drop_old(connection)
     for name in ("r_usable", "r_rows"):
-        connection.exec_driver_sql(f"DROP TABLE temp.{name}")
+        connection.execute(f"DROP TABLE temp.{name}")
     return [_counted(connection, told), *renamed, *_notes(told, n_twice, n_orphans)]
 
 
 def _counted(connection: Connection, told: Told) -> str:
-    n_narratives, n_results = connection.exec_driver_sql(
+    n_narratives, n_results = connection.row(
         "SELECT (SELECT count(*) FROM narratives), (SELECT count(*) FROM results)"
-    ).one()
+    )
     return (
         f"from the earlier R implementation: {told.n:,} experiments, {n_narratives:,} narratives, "
         f"{n_results:,} results"

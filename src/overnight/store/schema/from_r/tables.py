@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 
-from sqlalchemy import Connection
-
-from overnight.store.schema import metadata
-from overnight.store.schema_views import VIEWS
+from overnight.store.connection import Connection
+from overnight.store.schema.tables import columns_made_by, statements
 
 # What a table must have to be the one of that implementation, and not a namesake.
 _MARKS = {
@@ -80,20 +79,26 @@ Columns = Mapping[str, tuple[Column, ...]]  # by old table
 
 def is_r_database(connection: Connection) -> bool:
     """Whether the three tables are there, with the columns that tell them."""
-    return bool(connection.exec_driver_sql(IS_R_DATABASE).scalar_one())
+    return bool(connection.value(IS_R_DATABASE))
 
 
 def columns_in(connection: Connection) -> Columns:
     """The columns of the old tables, in their order."""
-    return {table: tuple(_columns(connection, table)) for table in _MARKS}
+    ours = columns_made_by(becomes())
+    return {table: tuple(_columns(connection, table, ours)) for table in _MARKS}
 
 
-def _columns(connection: Connection, table: str) -> Iterable[Column]:
+def becomes() -> list[str]:
+    """The statements that make the tables, indexes and views of what such a database becomes."""
+    script = files(__package__).joinpath("schema_2.sql")
+    return list(statements(script.read_text(encoding="utf-8")))
+
+
+def _columns(connection: Connection, table: str, ours: Mapping[str, set[str]]) -> Iterable[Column]:
     home, view = _HOMES[table]
-    known = {column.name for column in metadata.tables[home].columns}
-    shown = _shown_by(view) if view in VIEWS else known
+    known, shown = ours[home], ours[view]
     review = shown - _OURS[table]
-    rows = connection.exec_driver_sql(f'PRAGMA table_info("{ASIDE[table]}")').all()
+    rows = connection.rows(f'PRAGMA table_info("{ASIDE[table]}")')
     taken = known | shown | {row[1] for row in rows}
     for _, name, kind, *_rest in rows:
         if name.lower() in review:
@@ -105,45 +110,39 @@ def _columns(connection: Connection, table: str) -> Iterable[Column]:
             yield Column(name, kind, name)
 
 
-def _shown_by(view: str) -> set[str]:
-    """The names of a view's columns, read off its text."""
-    head = " ".join(VIEWS[view].split()).partition(" FROM ")[0]
-    return set(re.findall(r"(\w+)(?=,|$)", head))
-
-
 def set_aside(connection: Connection) -> list[str]:
     """Give the three names free, and every other name of ours; what else was renamed."""
-    connection.exec_driver_sql("PRAGMA legacy_alter_table = ON")  # views of users stay as written
+    connection.execute("PRAGMA legacy_alter_table = ON")  # views of users stay as written
     try:
         renamed = list(_clear(connection))
         for table, aside in ASIDE.items():
-            indexes = connection.exec_driver_sql(
+            indexes = connection.column(
                 "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
                 " AND sql IS NOT NULL",
                 (table,),
             )
-            for index in indexes.scalars().all():
-                connection.exec_driver_sql(f'DROP INDEX "{index}"')
-            connection.exec_driver_sql(f'ALTER TABLE "{table}" RENAME TO "{aside}"')
+            for index in indexes:
+                connection.execute(f'DROP INDEX "{index}"')
+            connection.execute(f'ALTER TABLE "{table}" RENAME TO "{aside}"')
     finally:
-        connection.exec_driver_sql("PRAGMA legacy_alter_table = OFF")
+        connection.execute("PRAGMA legacy_alter_table = OFF")
     return renamed
 
 
 def _clear(connection: Connection) -> Iterable[str]:
     """Rename tables and views of users that bear a name of ours."""
-    ours = (set(metadata.tables) | set(VIEWS)) - set(_MARKS)
-    rows = connection.exec_driver_sql(
+    ours = set(columns_made_by(becomes())) - set(_MARKS)
+    rows = connection.rows(
         "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view')"
-    ).all()
+    )
     for kind, name, sql in rows:
         if name.lower() not in ours:
             continue
         if kind == "table":
-            connection.exec_driver_sql(f'ALTER TABLE "{name}" RENAME TO "r_{name}"')
+            connection.execute(f'ALTER TABLE "{name}" RENAME TO "r_{name}"')
         else:
-            connection.exec_driver_sql(f'DROP VIEW "{name}"')
-            connection.exec_driver_sql(_VIEW_NAME.sub(f'CREATE VIEW "r_{name}"', sql, count=1))
+            connection.execute(f'DROP VIEW "{name}"')
+            connection.execute(_VIEW_NAME.sub(f'CREATE VIEW "r_{name}"', sql, count=1))
         yield f"{name} is now called r_{name}"
 
 
@@ -152,7 +151,7 @@ def keep_columns(connection: Connection, columns: Columns) -> None:
     for table, found in columns.items():
         for column in found:
             if column.kept_as:
-                connection.exec_driver_sql(
+                connection.execute(
                     f'ALTER TABLE {_HOMES[table][0]} ADD COLUMN "{column.kept_as}" {column.type}'
                 )
 
@@ -160,4 +159,4 @@ def keep_columns(connection: Connection, columns: Columns) -> None:
 def drop_old(connection: Connection) -> None:
     """Remove the old tables, those that point to others first."""
     for table in ("narrative_results", "source_narratives", "experiments"):
-        connection.exec_driver_sql(f'DROP TABLE "{ASIDE[table]}"')
+        connection.execute(f'DROP TABLE "{ASIDE[table]}"')

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from sqlalchemy import Connection
-
+from overnight.store.connection import Connection
 from overnight.store.datasets import FROM_R
-from overnight.store.from_r.functions import as_utc
-from overnight.store.from_r.rows import Old
-from overnight.store.from_r.tables import Columns
+from overnight.store.schema.from_r.functions import as_utc
+from overnight.store.schema.from_r.rows import Old
+from overnight.store.schema.from_r.tables import Columns
 
 NO_CHECKSUM = "none"
 
@@ -17,11 +16,11 @@ NO_CHECKSUM = "none"
 def make_datasets(connection: Connection, columns: Columns, now: str) -> dict[str, int]:
     """An empty dataset per file; its id by the file's name."""
     old = Old("source_narratives", columns)
-    rows = connection.exec_driver_sql(
+    rows = connection.rows(
         f"SELECT coalesce({old['data_source']}, ''), min({old['data_checksum']}),"
         f" count(DISTINCT {old['data_checksum']}), min({old['loaded_at']})"
         f" FROM {old.table} o GROUP BY 1 ORDER BY min(o.rowid)"
-    ).all()
+    )
     made: dict[str, int] = {}
     for source, checksum, n_checksums, loaded_at in rows:
         known = checksum if n_checksums == 1 else NO_CHECKSUM
@@ -31,21 +30,21 @@ def make_datasets(connection: Connection, columns: Columns, now: str) -> dict[st
 
 def _make(connection: Connection, source: str, checksum: str, loaded_at: str) -> int:
     """A dataset; two never share a checksum, not even that of not having one."""
-    n = connection.exec_driver_sql(
+    n = connection.value(
         "SELECT count(*) FROM datasets WHERE data_checksum = ? OR data_checksum LIKE ?",
         (checksum, f"{checksum}-%"),
-    ).scalar_one()
+    )
     values = (f"{checksum}-{n + 1}" if n else checksum, source or "unknown", FROM_R, loaded_at)
     statement = (
         "INSERT INTO datasets (data_checksum, mapping_json, data_source, layout, loaded_at,"
         " odd_labels_json) VALUES (?, '{}', ?, ?, ?, '{}') RETURNING dataset_id"
     )
-    return int(connection.exec_driver_sql(statement, values).scalar_one())
+    return int(connection.value(statement, values))
 
 
 def count_rows(connection: Connection) -> None:
     """Write down how many rows each dataset has."""
-    connection.exec_driver_sql(
+    connection.execute(
         "UPDATE datasets SET n_narratives = (SELECT count(*) FROM narratives n"
         " WHERE n.dataset_id = datasets.dataset_id), n_left_out = (SELECT count(*)"
         " FROM left_out_rows l WHERE l.dataset_id = datasets.dataset_id)"
@@ -78,13 +77,13 @@ class Finder:
 
     def _most_results(self, experiment_id: str) -> str | None:
         old = self._old
-        found: str | None = self._connection.exec_driver_sql(
+        found = self._connection.column(
             f"SELECT u.source FROM {old.table} o JOIN r_usable u ON u.id = {old.incident}"
             f" AND u.type = {old.type} WHERE {old['experiment_id']} = ?"
             " GROUP BY u.source ORDER BY count(*) DESC LIMIT 1",
             (experiment_id,),
-        ).scalar_one_or_none()
-        return found
+        )
+        return found[0] if found else None
 
 
 def _name(file: str) -> str:

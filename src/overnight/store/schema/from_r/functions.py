@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-import sqlite3
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection
-
 from overnight.domain.narrative import as_binary
+from overnight.store.connection import Connection
 from overnight.store.times import as_text
 
 _EARLIEST = 1e8  # seconds since the epoch (1973): a smaller number is no time of a run
@@ -17,15 +15,13 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 def add_functions(connection: Connection) -> None:
     """Make `r_utc`, `r_flag`, `r_digest`, `r_answer` known to this connection."""
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - there is no other driver
     for name, function, n in (
         ("r_utc", as_utc, 1),
         ("r_flag", as_flag, 1),
         ("r_digest", _digest, 1),
         ("r_answer", as_output, 4),
     ):
-        raw.create_function(name, n, function, deterministic=True)
+        connection.create_function(name, n, function, deterministic=True)
 
 
 def as_utc(value: object) -> str | None:

@@ -1,9 +1,8 @@
 """Narratives, results and calls of the R implementation, copied by statements of SQL."""
 
-from sqlalchemy import Connection
-
 from overnight.domain.outcome import ErrorCategory
-from overnight.store.from_r.tables import ASIDE, Columns
+from overnight.store.connection import Connection
+from overnight.store.schema.from_r.tables import ASIDE, Columns
 
 _BLANKS = "char(9, 10, 13, 32)"
 _CATEGORIES = ", ".join(f"'{category}'" for category in ErrorCategory)
@@ -48,7 +47,7 @@ def copy_narratives(connection: Connection, columns: Columns, dataset_id: int, s
     """The rows that were loaded from one file, numbered in the order of their loading."""
     old = Old("source_narratives", columns)
     names, values = _kept(old)
-    connection.exec_driver_sql(
+    connection.execute(
         "INSERT INTO narratives (narrative_id, dataset_id, row_num, incident_id, narrative_type,"
         " label, case_label, manual_flag_ind, manual_flag, text_sha256, narrative_text"
         f"{names}) SELECT o.rowid, ?, row_number() OVER (ORDER BY o.rowid), u.id, u.type,"
@@ -59,7 +58,7 @@ def copy_narratives(connection: Connection, columns: Columns, dataset_id: int, s
         " WHERE u.source = ? AND u.reason IS NULL",
         (dataset_id, source),
     )
-    connection.exec_driver_sql(
+    connection.execute(
         "INSERT INTO left_out_rows (dataset_id, source_row, incident_id, narrative_type, reason,"
         " narrative_text) SELECT ?, old_id, id, type, reason,"
         " CASE WHEN reason LIKE '%different%' THEN text END FROM r_usable"
@@ -72,11 +71,11 @@ def find_usable(connection: Connection, columns: Columns) -> None:
     """A temporary table `r_usable`: every old row, and why it is left out, if it is."""
     old = Old("source_narratives", columns)
     text = f"CAST({old['narrative_text']} AS TEXT)"
-    connection.exec_driver_sql(
+    connection.execute(
         "CREATE TEMP TABLE r_usable (old_id INTEGER PRIMARY KEY,"
         " source TEXT, id TEXT, type TEXT, text TEXT, reason TEXT)"
     )
-    connection.exec_driver_sql(
+    connection.execute(
         "INSERT INTO r_usable WITH keyed AS (SELECT o.rowid AS old_id,"
         f" coalesce({old['data_source']}, '') AS source, {old.incident} AS id,"
         f" {old.type} AS type, {text} AS text FROM {old.table} o),"
@@ -95,7 +94,7 @@ def copy_strangers(connection: Connection, columns: Columns, dataset_id: int) ->
     """Narratives of other files that experiments of this dataset have results for."""
     old, result = Old("source_narratives", columns), Old("narrative_results", columns)
     names, values = _kept(old)
-    return connection.exec_driver_sql(
+    return connection.execute(
         "WITH wanted AS (SELECT DISTINCT"
         f" {result.incident} AS id, {result.type} AS type FROM {result.table} o"
         f" JOIN experiments e ON e.experiment_id = {result['experiment_id']}"
@@ -122,11 +121,11 @@ def match_results(connection: Connection, columns: Columns) -> None:
     Of several for one narrative the first without error has rank 1.
     """
     old = Old("narrative_results", columns)
-    connection.exec_driver_sql(
+    connection.execute(
         "CREATE TEMP TABLE r_rows (old_id INTEGER PRIMARY KEY, experiment_key INTEGER,"
         " narrative_id INTEGER, is_error INTEGER, rank INTEGER)"
     )
-    connection.exec_driver_sql(
+    connection.execute(
         "INSERT INTO r_rows WITH matched AS (SELECT o.rowid AS old_id, e.experiment_key,"
         f" n.narrative_id, {_is_error(old)} AS is_error FROM {old.table} o"
         f" LEFT JOIN experiments e ON e.experiment_id = {old['experiment_id']}"
@@ -152,7 +151,7 @@ def copy_results(connection: Connection, columns: Columns) -> None:
     said = f"coalesce(nullif({message}, ''), 'no message was kept')"
     answered = "r.is_error = 0"
     processed = f"coalesce(r_utc({old['processed_at']}), e.start_time, e.created_at)"
-    connection.exec_driver_sql(
+    connection.execute(
         "INSERT INTO results (result_id, experiment_key, narrative_id, primary_value, detected,"
         " confidence, error_category, response_sec, processed_at, last_attempt_at, attempt_count,"
         " prompt_tokens, completion_tokens, indicators, rationale, reasoning_steps, output_json,"
@@ -181,9 +180,9 @@ def copy_results(connection: Connection, columns: Columns) -> None:
 def set_results_aside(connection: Connection, columns: Columns, name: str, where: str) -> int:
     """Old rows that are nobody's current result, whole, in a table of their own; how many."""
     old = Old("narrative_results", columns)
-    n = connection.exec_driver_sql(f"SELECT count(*) FROM r_rows WHERE {where}").scalar_one()
+    n = connection.value(f"SELECT count(*) FROM r_rows WHERE {where}")
     if n:
-        connection.exec_driver_sql(
+        connection.execute(
             f"CREATE TABLE {name} AS SELECT o.* FROM {old.table} o"
             f" JOIN r_rows r ON r.old_id = o.rowid WHERE r.{where.replace(' AND ', ' AND r.')}"
         )
@@ -192,7 +191,7 @@ def set_results_aside(connection: Connection, columns: Columns, name: str, where
 
 def enter_calls(connection: Connection) -> None:
     """A ledger for what had none: as many calls as each result says, the last with its outcome."""
-    connection.exec_driver_sql(
+    connection.execute(
         "INSERT INTO attempts (session_id, experiment_key, narrative_id, attempt_no, status,"
         " error_category, started_at, response_sec, prompt_tokens, completion_tokens,"
         " error_message)"

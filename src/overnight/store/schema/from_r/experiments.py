@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection
-
 from overnight.domain.experiment import Status
+from overnight.store.connection import Connection
 from overnight.store.experiments import create_experiment, update_experiment
-from overnight.store.from_r.datasets import NO_CHECKSUM, Finder
-from overnight.store.from_r.functions import as_utc
-from overnight.store.from_r.settings import rebuild
-from overnight.store.from_r.tables import ASIDE, Columns
+from overnight.store.schema.from_r.datasets import NO_CHECKSUM, Finder
+from overnight.store.schema.from_r.functions import as_utc
+from overnight.store.schema.from_r.settings import rebuild
+from overnight.store.schema.from_r.tables import ASIDE, Columns
 from overnight.store.sessions import open_session
 from overnight.store.times import from_text
 
@@ -84,7 +83,7 @@ def make_experiments(connection: Connection, columns: Columns, finder: Finder, n
 
 def _old_rows(connection: Connection) -> Iterator[dict[str, Any]]:
     """The old rows by lower-case column, the oldest first; those without an id are none."""
-    found = connection.exec_driver_sql(f'SELECT * FROM "{ASIDE["experiments"]}"').mappings().all()
+    found = connection.records(f'SELECT * FROM "{ASIDE["experiments"]}"')
     rows = [{str(name).lower(): value for name, value in row.items()} for row in found]
 
     def age(row: Mapping[str, Any]) -> str:
@@ -105,7 +104,7 @@ def _copy_kept(connection: Connection, columns: Columns) -> None:
     aside = f'"{ASIDE["experiments"]}"'
     for column in columns["experiments"]:
         if column.kept_as:
-            connection.exec_driver_sql(
+            connection.execute(
                 f'UPDATE experiments SET "{column.kept_as}" = (SELECT o."{column.name}"'
                 f" FROM {aside} o WHERE o.experiment_id = experiments.experiment_id)"
             )
@@ -113,7 +112,7 @@ def _copy_kept(connection: Connection, columns: Columns) -> None:
 
 def settle(connection: Connection, told: Told) -> None:
     """What each experiment covers, the configuration it can be resumed with, and its session."""
-    rows = connection.exec_driver_sql(_COUNTED).mappings().all()
+    rows = connection.records(_COUNTED)
     for found in rows:
         row = {str(name): value for name, value in found.items()}
         total, status, reason = _covered(row)
@@ -137,7 +136,7 @@ def settle(connection: Connection, told: Told) -> None:
             "configuration_sha256": settings.configuration,
         }
         update_experiment(connection, row["experiment_key"], values)
-        connection.exec_driver_sql(
+        connection.execute(
             "UPDATE experiments SET status = ? WHERE experiment_key = ?",
             (status, row["experiment_key"]),
         )
