@@ -1,6 +1,7 @@
 """overnight from Python: the same commands, progress, signals and errors as on the command line."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from overnight.cli.live import watched
 from overnight.commands.repeat import Again
 from overnight.commands.repeat import repeat as repeat_experiment
-from overnight.commands.results import declared
+from overnight.commands.results import Answers, answers
 from overnight.commands.results import metrics as measured
-from overnight.commands.results import results as read_results
 from overnight.commands.resume import Changes
 from overnight.commands.resume import resume as resume_experiment
 from overnight.commands.run import run as run_experiment
@@ -123,7 +123,8 @@ class Results:
         self._with_text = with_text
 
     def __iter__(self) -> Iterator[Result]:
-        return read_results(self._experiment, db=self._db, with_text=self._with_text)
+        with self._open() as found:
+            yield from found
 
     def to_pandas(self) -> "pd.DataFrame":
         """A pandas data frame with the columns of an export. Raises MissingExtra without pandas."""
@@ -142,7 +143,10 @@ class Results:
         return pl.DataFrame(self._columns(), infer_schema_length=None)
 
     def _columns(self) -> dict[str, list[Any]]:
-        found = declared(self._experiment, db=self._db)
-        columns = columns_of(found.spec, with_text=self._with_text, beside=found.beside)
-        rows = list(self)
+        with self._open() as found:
+            columns = columns_of(found.spec, with_text=self._with_text, beside=found.beside)
+            rows = list(found)
         return {column.name: [column.get(row) for row in rows] for column in columns}
+
+    def _open(self) -> AbstractContextManager[Answers]:
+        return answers(self._experiment, db=self._db, with_text=self._with_text)

@@ -19,7 +19,7 @@ from overnight.cli.screen import (
     stream_json,
     table,
 )
-from overnight.commands.results import Declared, Exported
+from overnight.commands.results import Answers, Exported
 from overnight.domain.narrative import LeftOut
 from overnight.domain.result import Result
 from overnight.report.columns import columns_of
@@ -134,16 +134,14 @@ def _status_json(status: StatusView) -> dict[str, Any]:
     }
 
 
-def show_results(
-    found: Iterable[Result], declared: Declared, *, limit: int, with_text: bool, as_json: bool
-) -> None:
+def show_results(found: Answers, *, limit: int, with_text: bool, as_json: bool) -> None:
     """Answers, a row each; as JSON with the columns of an export."""
     if as_json:
         chosen = itertools.islice(found, limit or None)
-        columns = columns_of(declared.spec, with_text=with_text, beside=declared.beside)
+        columns = columns_of(found.spec, with_text=with_text, beside=found.beside)
         stream_json({column.name: column.get(row) for column in columns} for row in chosen)
         return
-    fields = [field.name for field in declared.spec.fields]
+    fields = [field.name for field in found.spec.fields]
     rows = [["row", "incident", "type", "label", *fields, "right", "error"]]
     texts = []
     rest = iter(found)

@@ -62,12 +62,13 @@ def show(
         rows = results.left_out_rows(name, db=db)
         show_left_out(rows, limit=_or_20(limit), with_text=with_text, as_json=json_)
     elif errors and not json_:
-        failed = results.results(name, db=db, with_text=with_text, errors_only=True)
-        show_errors(failed, limit=limit, with_text=with_text)
+        with results.answers(name, db=db, with_text=with_text, errors_only=True) as failed:
+            show_errors(failed, limit=limit, with_text=with_text)
     else:
-        chosen = results.results(name, db=db, with_text=with_text, errors_only=errors, wrong=wrong)
-        said = results.declared(name, db=db)
-        show_results(chosen, said, limit=_or_20(limit), with_text=with_text, as_json=json_)
+        with results.answers(
+            name, db=db, with_text=with_text, errors_only=errors, wrong=wrong
+        ) as chosen:
+            show_results(chosen, limit=_or_20(limit), with_text=with_text, as_json=json_)
 
 
 def _or_20(limit: int | None) -> int:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from overnight.commands.results import Opened
 from overnight.config.document import did_you_mean
 from overnight.domain.natural import natural
 from overnight.errors import UsageError
 from overnight.store.kept import values_of
 from overnight.store.parts import WHOLE, Part, asked, kept_column
+from overnight.store.study import Study
 
 MOST_GROUPS = 20  # values of a column; beyond, the tables are too many to read
 
@@ -44,10 +44,11 @@ def column_of(kept: Sequence[str], name: str) -> str:
     return column
 
 
-def grouping(it: Opened, column: str, part: Part = WHOLE, *, most: int = MOST_GROUPS) -> Grouping:
+def grouping(study: Study, column: str, part: Part = WHOLE, *, most: int = MOST_GROUPS) -> Grouping:
     """The most frequent values of a kept column among what is asked of a part."""
-    dataset = it.experiment.dataset_id
-    found = values_of(it.database, dataset, column, asked(it.experiment, part), most=most)
+    experiment = study.experiment
+    asks = asked(experiment, part)
+    found = values_of(study.database, experiment.dataset_id, column, asks, most=most)
     return Grouping(
         column=column,
         values=natural(one.value for one in found.values),

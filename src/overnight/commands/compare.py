@@ -7,7 +7,6 @@ from itertools import combinations
 from pathlib import Path
 
 from overnight.commands.looks import Looked, look_at
-from overnight.config import declared_answer
 from overnight.config.binding import changed_keys, shapes_answers
 from overnight.config.expand import hide_passwords
 from overnight.domain.answer import AnswerField
@@ -20,11 +19,10 @@ from overnight.report.evaluation import Evaluation, evaluate
 from overnight.report.metrics import Metrics, measure
 from overnight.report.statistics.paired import holm
 from overnight.report.tally import tally
-from overnight.store.database import Database
-from overnight.store.experiments import find_experiment
 from overnight.store.open import connected
 from overnight.store.parts import Part, develop_part
 from overnight.store.results import iterate_judgements, label_counts, texts_of
+from overnight.store.study import Study, find_study
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +75,19 @@ def compare(
 
     Raises UsageError where fewer than two different experiments are meant.
     """
-    with connected(db) as database:
-        found = [find_experiment(database, name) for name in names]
-        if len(found) < 2 or len({one.experiment_key for one in found}) < len(found):  # noqa: PLR2004 - a pair
+    with connected(db) as database, database.snapshot():
+        found = [find_study(database, name) for name in names]
+        experiments = [one.experiment for one in found]
+        if len(found) < 2 or len({one.experiment_key for one in experiments}) < len(found):  # noqa: PLR2004 - a pair
             raise UsageError("compare needs at least two different experiments")
-        parts = {one.experiment_key: develop_part(database, one) for one in found}
+        parts = [develop_part(database, one) for one in experiments]  # before any look is counted
         pairs = [
-            _versus(database, first, second, limit=limit, with_text=with_text)
+            _versus(first, second, limit=limit, with_text=with_text)
             for first, second in combinations(found, 2)
         ]
         return Compared(
-            sides=[_side(database, one, parts[one.experiment_key]) for one in found],
-            differences=_differences(found),
+            sides=[_side(*one) for one in zip(found, parts, strict=True)],
+            differences=_differences(experiments),
             pairs=_adjusted(pairs),
         )
 
@@ -100,52 +99,51 @@ def disagreements(
 
     Raises UsageError where they ask different things.
     """
-    with connected(db) as database:
-        a, b = find_experiment(database, first), find_experiment(database, second)
-        found = _versus(database, a, b, limit=limit, with_text=with_text)
+    with connected(db) as database, database.snapshot():
+        a, b = find_study(database, first), find_study(database, second)
+        found = _versus(a, b, limit=limit, with_text=with_text)
     if found.comparison is None:
         raise UsageError("the two experiments ask different things: their answers do not compare")
     return found
 
 
-def _side(database: Database, experiment: Experiment, part: Part) -> Side:
-    spec = declared_answer(experiment.stored_config)
+def _side(study: Study, part: Part) -> Side:
+    database, experiment, spec = study.database, study.experiment, study.spec
     judgements = iterate_judgements(database, experiment, part)
     return Side(
         experiment=experiment,
         metrics=measure(label_counts(database, experiment.experiment_key, part), spec),
         evaluation=evaluate(tally(judgements, spec.primary_field)),
         split=part.split,
-        looked=look_at(database, experiment, part),
+        looked=look_at(study, part),
     )
 
 
-def _versus(
-    database: Database, first: Experiment, second: Experiment, *, limit: int, with_text: bool
-) -> Versus:
+def _versus(first: Study, second: Study, *, limit: int, with_text: bool) -> Versus:
+    database, a, b = first.database, first.experiment, second.experiment
     primary = _common_primary(first, second)
     found = None
     if primary is not None:
-        part = develop_part(database, first) & develop_part(database, second)
+        part = develop_part(database, a) & develop_part(database, b)
         found = compare_answers(
-            iterate_judgements(database, first, part),
-            iterate_judgements(database, second, part),
+            iterate_judgements(database, a, part),
+            iterate_judgements(database, b, part),
             primary,
             limit=limit,
         )
         if with_text:
-            found = _with_texts(database, first, found)
-    return Versus(first.experiment_id, second.experiment_id, found)
+            found = _with_texts(first, found)
+    return Versus(a.experiment_id, b.experiment_id, found)
 
 
-def _common_primary(first: Experiment, second: Experiment) -> AnswerField | None:
-    a, b = (declared_answer(one.stored_config).primary_field for one in (first, second))
+def _common_primary(first: Study, second: Study) -> AnswerField | None:
+    a, b = first.spec.primary_field, second.spec.primary_field
     return a if a and b and (a.name, a.type) == (b.name, b.type) else None
 
 
-def _with_texts(database: Database, experiment: Experiment, found: Comparison) -> Comparison:
+def _with_texts(study: Study, found: Comparison) -> Comparison:
     rows = [one.row_num for one in found.differing]
-    texts = texts_of(database, experiment.dataset_id, rows)
+    texts = texts_of(study.database, study.experiment.dataset_id, rows)
     differing = (dataclasses.replace(one, text=texts.get(one.row_num)) for one in found.differing)
     return dataclasses.replace(found, differing=tuple(differing))
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from overnight.commands.columns import Grouping, column_of, grouping
 from overnight.commands.looks import Looked, look_at
-from overnight.commands.results import Opened, opened
 from overnight.commands.retest import retest_of
 from overnight.domain.experiment import Counts, Experiment
 from overnight.domain.split import Split
@@ -23,6 +22,7 @@ from overnight.store.kept import label_counts_by
 from overnight.store.parts import Part, answered, develop_part, test_part
 from overnight.store.results import iterate_judgements, label_counts
 from overnight.store.samples import DrawnLabels, drawn_labels
+from overnight.store.study import Study, open_study
 
 
 class Figures(NamedTuple):
@@ -72,30 +72,38 @@ def evaluate(
     Of the test part only with `final`, and then of nothing else: that is put on record first.
     Raises RefusedError where that cannot be, UsageError for an unknown column or no test part.
     """
-    with opened(name, db) as it:
-        part = _final_part(it) if final else develop_part(it.database, it.experiment)
-        column = None if by is None else column_of(it.kept, by)
-        looked = _on_record(it, part) if final else None
-        counted = label_counts(it.database, it.experiment.experiment_key, part)
-        seen = tally(iterate_judgements(it.database, it.experiment, part), it.spec.primary_field)
-        metrics = measure(counted, it.spec)
-        return Evaluated(
-            experiment=it.experiment,
-            counts=counts(it.database, it.experiment),
-            metrics=metrics,
-            evaluation=figures_of(seen),
-            drawn=_drawn(it, part, metrics),
-            part=part.name,
-            split=part.split,
-            by=None if column is None else _breakdown(it, part, column),
-            looked=looked or look_at(it.database, it.experiment, part),
-            retest=None if final else retest_of(it.database, it.experiment),
-        )
+    with open_study(name, db) as study, study.snapshot():
+        return evaluate_study(study, by=by, final=final)
 
 
-def _drawn(it: Opened, part: Part, metrics: Metrics) -> DrawnLabels:
+def evaluate_study(study: Study, *, by: str | None = None, final: bool = False) -> Evaluated:
+    """As `evaluate`, within a snapshot."""
+    database, experiment = study.database, study.experiment
+    part = _final_part(study) if final else develop_part(database, experiment)
+    column = None if by is None else column_of(study.kept, by)
+    looked = _on_record(study, part) if final else None
+    counted = label_counts(database, experiment.experiment_key, part)
+    seen = tally(iterate_judgements(database, experiment, part), study.spec.primary_field)
+    metrics = measure(counted, study.spec)
+    return Evaluated(
+        experiment=experiment,
+        counts=counts(database, experiment),
+        metrics=metrics,
+        evaluation=figures_of(seen),
+        drawn=_drawn(study, part, metrics),
+        part=part.name,
+        split=part.split,
+        by=None if column is None else _breakdown(study, part, column),
+        looked=looked or look_at(study, part),
+        retest=None if final else retest_of(study),
+    )
+
+
+def _drawn(study: Study, part: Part, metrics: Metrics) -> DrawnLabels:
     """How the measured narratives came to their labels: those of samples, and all others."""
-    drawn = drawn_labels(it.database, it.experiment.dataset_id, answered(it.experiment, part))
+    drawn = drawn_labels(
+        study.database, study.experiment.dataset_id, answered(study.experiment, part)
+    )
     if not drawn.samples:
         return drawn
     # Counted here: only a label that can be compared is one, and the store does not know which.
@@ -103,18 +111,18 @@ def _drawn(it: Opened, part: Part, metrics: Metrics) -> DrawnLabels:
     return dataclasses.replace(drawn, n_other=others)
 
 
-def _final_part(it: Opened) -> Part:
-    part = test_part(it.database, it.experiment)
+def _final_part(study: Study) -> Part:
+    part = test_part(study.database, study.experiment)
     if part is None:
         raise UsageError(
-            f"nothing is set apart as a test part in {it.experiment.experiment_id[:8]} "
-            f"({it.experiment.name}): data.split in the experiment file does it, and "
+            f"nothing is set apart as a test part in {study.experiment.experiment_id[:8]} "
+            f"({study.experiment.name}): data.split in the experiment file does it, and "
             "overnight run CONFIG takes it over without a call. If another experiment is meant, "
             "name it; overnight list shows them all"
         )
-    stands = counts(it.database, it.experiment)
+    stands = counts(study.database, study.experiment)
     if stands.remaining:
-        short = it.experiment.experiment_id[:8]
+        short = study.experiment.experiment_id[:8]
         raise RefusedError(
             f"{stands.remaining:,} narratives have no result yet: the test part is for the end. "
             f"First: overnight resume {short}"
@@ -122,9 +130,9 @@ def _final_part(it: Opened) -> Part:
     return part
 
 
-def _on_record(it: Opened, part: Part) -> Looked:
+def _on_record(study: Study, part: Part) -> Looked:
     """The look at the test part, written before anything of it is seen."""
-    looked = look_at(it.database, it.experiment, part)
+    looked = look_at(study, part)
     if looked.uncounted:
         raise RefusedError(
             "a look at the test part is put on record first, and that cannot be done here: "
@@ -135,16 +143,16 @@ def _on_record(it: Opened, part: Part) -> Looked:
     return looked
 
 
-def _breakdown(it: Opened, part: Part, column: str) -> Breakdown:
-    experiment, primary = it.experiment, it.spec.primary_field
-    by = grouping(it, column, part)
-    counted = label_counts_by(it.database, experiment.experiment_key, part, column, by.values)
-    judged = iterate_judgements(it.database, experiment, part, kept=column)
+def _breakdown(study: Study, part: Part, column: str) -> Breakdown:
+    experiment, primary = study.experiment, study.spec.primary_field
+    by = grouping(study, column, part)
+    counted = label_counts_by(study.database, experiment.experiment_key, part, column, by.values)
+    judged = iterate_judgements(study.database, experiment, part, kept=column)
     seen = tallies(judged, primary, by.values)
     return Breakdown(
         grouping=by,
         groups={
-            value: Figures(measure(counted[value], it.spec), figures_of(seen[value]))
+            value: Figures(measure(counted[value], study.spec), figures_of(seen[value]))
             for value in by.values
         },
     )

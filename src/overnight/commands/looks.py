@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from overnight.domain.experiment import Experiment
 from overnight.errors import OvernightError
 from overnight.store.database import Database
-from overnight.store.datasets import get_dataset
 from overnight.store.looks import Labels, Look, add_look, find_look, labels_of
 from overnight.store.parts import Part
+from overnight.store.study import Study
 
 _PATIENCE = 2.0  # seconds that a reading command waits to write its look
 
@@ -23,37 +23,40 @@ class Looked:
     uncounted: str | None = None
 
 
-def look_at(database: Database, experiment: Experiment, part: Part) -> Looked:
+def look_at(study: Study, part: Part) -> Looked:
     """Count the look that a command is about to give; one that is counted already writes nothing.
 
     A reading command writes nothing else, waits for nobody, and does not touch the database of
     another user.
     """
-    labels = labels_of(database, experiment.dataset_id, part)
+    labels = labels_of(study.database, study.experiment.dataset_id, part)
     if not labels.n:
         return Looked()
-    if known := find_look(database, experiment, labels):
+    with study.database.read() as connection:
+        known = find_look(connection, study.experiment, labels)
+    if known:
         return Looked(known)
-    why = _not_ours(database)
-    if why is None:
-        try:
-            _write(database, experiment, labels)
-        except OvernightError as error:
-            why = str(error)
-    if why is not None:
+    if why := _not_ours(study.database):
         return Looked(uncounted=why)
-    return Looked(find_look(database, experiment, labels), is_new=True)
+    try:
+        return Looked(_counted(study, labels), is_new=True)
+    except OvernightError as error:
+        return Looked(uncounted=str(error))
 
 
 def look_of(database: Database, experiment: Experiment, part: Part) -> Look | None:
     """The look that was counted when the run ended; nothing is written."""
-    return find_look(database, experiment, labels_of(database, experiment.dataset_id, part))
+    labels = labels_of(database, experiment.dataset_id, part)
+    with database.read() as connection:
+        return find_look(connection, experiment, labels)
 
 
-def _write(database: Database, experiment: Experiment, labels: Labels) -> None:
-    checksum = get_dataset(database, experiment.dataset_id).checksum
-    with database.writer() as writer, writer.write(_PATIENCE) as connection:
+def _counted(study: Study, labels: Labels) -> Look | None:
+    """The look that is written: with it, since a snapshot of before does not show it."""
+    checksum, experiment = study.dataset.checksum, study.experiment
+    with study.database.writer() as writer, writer.write(_PATIENCE) as connection:
         add_look(connection, experiment, labels, checksum, time.time())
+        return find_look(connection, experiment, labels)
 
 
 def _not_ours(database: Database) -> str | None:

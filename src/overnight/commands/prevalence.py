@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from overnight.commands.columns import Grouping, column_of, grouping
-from overnight.commands.results import Opened, opened, refuse_repetition
+from overnight.commands.results import refuse_repetition
 from overnight.config.models import LabelsSection
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
@@ -16,12 +16,12 @@ from overnight.report.drawn import Samples
 from overnight.report.shares import Shares, shares
 from overnight.report.statistics.prevalence import Labels
 from overnight.report.tally import tallies, tally
-from overnight.store.datasets import get_dataset
 from overnight.store.experiments import counts
 from overnight.store.labels import first_labels
 from overnight.store.parts import develop_part
 from overnight.store.results import iterate_judgements
 from overnight.store.samples import members_of, samples_of
+from overnight.store.study import Study, open_study
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,49 +55,56 @@ def prevalence(
     Raises UsageError where the primary field is neither, `of` none of its values, or `by` no
     column.
     """
-    with opened(name, db) as it:
-        refuse_repetition(it.experiment, "prevalence")
-        primary, value = _primary(it.spec.primary_field, of)
-        part = develop_part(it.database, it.experiment)
-        groups = None if by is None else grouping(it, column_of(it.kept, by))
-        column, values = (groups.column, groups.values) if groups else (None, ())
-        judged = partial(iterate_judgements, it.database, it.experiment, kept=column)
-        samples = _samples(it) if labels in (None, "drawn") else None
-        if labels == "drawn" and samples is None:
-            raise UsageError("no sample was drawn to be labelled: overnight sample ID --n 300")
-        if samples is not None:
-            # All labels: the draw was from all narratives, and only its whole speaks for them.
-            seen = tally(samples.noting(judged(), primary, value, values), primary)
-            if labels is None and not any(one.n_labelled for one in samples.used):
-                samples = None
-        if samples is None:
-            judged = partial(judged, labelled=part)
-            seen = tally(judged(), primary)
-        if labels is None:
-            labels = "drawn" if samples else _declared(it.experiment)
-        by_value = tallies(judged(), primary, values) if groups else {}
-        return Estimated(
-            experiment=it.experiment,
-            counts=counts(it.database, it.experiment),
-            shares=shares(seen, labels, value, samples, by_value),
-            by=groups,
-            split=part.split,
-        )
+    with open_study(name, db) as study, study.snapshot():
+        return estimate_study(study, labels=labels, of=of, by=by)
 
 
-def _samples(it: Opened) -> Samples | None:
+def estimate_study(
+    study: Study, *, labels: Labels | None = None, of: str | None = None, by: str | None = None
+) -> Estimated:
+    """As `prevalence`, within a snapshot."""
+    refuse_repetition(study.experiment, "prevalence")
+    primary, value = _primary(study.spec.primary_field, of)
+    part = develop_part(study.database, study.experiment)
+    groups = None if by is None else grouping(study, column_of(study.kept, by))
+    column, values = (groups.column, groups.values) if groups else (None, ())
+    judged = partial(iterate_judgements, study.database, study.experiment, kept=column)
+    samples = _samples(study) if labels in (None, "drawn") else None
+    if labels == "drawn" and samples is None:
+        raise UsageError("no sample was drawn to be labelled: overnight sample ID --n 300")
+    if samples is not None:
+        # All labels: the draw was from all narratives, and only its whole speaks for them.
+        seen = tally(samples.noting(judged(), primary, value, values), primary)
+        if labels is None and not any(one.n_labelled for one in samples.used):
+            samples = None
+    if samples is None:
+        judged = partial(judged, labelled=part)
+        seen = tally(judged(), primary)
+    if labels is None:
+        labels = "drawn" if samples else _declared(study.experiment)
+    by_value = tallies(judged(), primary, values) if groups else {}
+    return Estimated(
+        experiment=study.experiment,
+        counts=counts(study.database, study.experiment),
+        shares=shares(seen, labels, value, samples, by_value),
+        by=groups,
+        split=part.split,
+    )
+
+
+def _samples(study: Study) -> Samples | None:
     """What was drawn for people to label; None where nothing was."""
-    experiment, dataset = it.experiment, it.experiment.dataset_id
-    found = samples_of(it.database, dataset)
+    experiment, dataset = study.experiment, study.experiment.dataset_id
+    found = samples_of(study.database, dataset)
     if not found:
         return None
     return Samples(
         found,
-        members_of(it.database, dataset),
-        first_labels(it.database, dataset),
+        members_of(study.database, dataset),
+        first_labels(study.database, dataset),
         n_total=experiment.n_total,
         order=experiment.order,
-        size=get_dataset(it.database, dataset).n_narratives,
+        size=study.dataset.n_narratives,
     )
 
 

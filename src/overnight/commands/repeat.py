@@ -33,6 +33,7 @@ from overnight.store.members import (
     sampled_from,
 )
 from overnight.store.open import connected, folder_of
+from overnight.store.study import Study
 
 SAMPLE = 200  # narratives, unless somebody asks for more
 SEED_STEP = 1000  # repetition 2 is asked with run.seed + 1000, 3 with + 2000, ...
@@ -109,7 +110,7 @@ def repeat(
                 done.append(_carried_out(database, one, opening, handler, stop))
                 if done[-1].status is not Status.COMPLETED or done[-1].files_cut:
                     break
-            return Repeating(main, tuple(done), retest_of(database, experiment))
+            return Repeating(main, tuple(done), retest_of(Study(database, experiment)))
 
 
 def _carried_out(

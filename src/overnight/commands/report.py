@@ -9,9 +9,9 @@ from typing import Literal
 from overnight._version import __version__
 from overnight.call.endpoint import host_of, is_this_machine
 from overnight.commands.columns import Grouping, grouping
-from overnight.commands.evaluate import Evaluated, evaluate
-from overnight.commands.prevalence import Estimated, prevalence
-from overnight.commands.results import Opened, Wrong, opened, results
+from overnight.commands.evaluate import Evaluated, evaluate_study
+from overnight.commands.prevalence import Estimated, estimate_study
+from overnight.commands.results import Wrong, answers_of
 from overnight.domain.result import Result
 from overnight.errors import UnknownExperiment, UsageError
 from overnight.report.look_text import labels_sentence, part_in_words
@@ -35,6 +35,7 @@ from overnight.store.kept import label_counts_by
 from overnight.store.open import folder_of
 from overnight.store.parts import Part, develop_part, test_part
 from overnight.store.sessions import sessions_of
+from overnight.store.study import Study, open_study
 from overnight.views import view_status
 
 Format = Literal["html", "md"]
@@ -47,20 +48,28 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None, final: bool 
     With `final`, the figures are those of the test part, by the rules of `evaluate`: that it is
     looked at is on record before anything of it is seen.
     """
-    with opened(name, db) as it:
-        database, experiment, key = it.database, it.experiment, it.experiment.experiment_key
-        evaluated = evaluate(experiment.experiment_id, db=database.path, final=final)
+    with open_study(name, db) as study:
+        return _facts(study, final=final)
+
+
+def _facts(study: Study, *, final: bool) -> Facts:
+    """As `facts_of`: figures, counts and course of one moment."""
+    database, experiment, key = study.database, study.experiment, study.experiment.experiment_key
+    with study.snapshot():
+        evaluated = evaluate_study(study, final=final)
         status = view_status(database, experiment)
         with database.read() as connection:
             failed = failed_calls(connection, key)
         summary = status.view.summary
-        part = _part(it, final=final)
-        truth = _in_truth(it, evaluated)
-        by_column = {column: grouping(it, column, part, most=MOST_VALUES) for column in it.kept}
+        part = _part(study, final=final)
+        truth = _in_truth(study, evaluated)
+        by_column = {
+            column: grouping(study, column, part, most=MOST_VALUES) for column in study.kept
+        }
         return Facts(
             status=status,
             config=experiment.stored_config,
-            spec=it.spec,
+            spec=study.spec,
             metrics=evaluated.metrics,
             evaluation=evaluated.evaluation,
             course=course(
@@ -71,8 +80,8 @@ def facts_of(name: str = "latest", *, db: Path | str | None = None, final: bool 
             ),
             failed_calls=failed,
             totals=result_totals(database, key),
-            outcomes=outcome_counts(database, experiment, it.spec, part),
-            groups={column: _scores_by(it, part, by) for column, by in by_column.items()},
+            outcomes=outcome_counts(database, experiment, study.spec, part),
+            groups={column: _scores_by(study, part, by) for column, by in by_column.items()},
             cut={column: by.n_more for column, by in by_column.items()},
             look=evaluated.looked.look,
             drawn=evaluated.drawn,
@@ -102,27 +111,27 @@ def _calls_of(database: Database, experiment_id: str | None) -> int | None:
         return sum(one.n_calls for one in sessions_of(connection, source.experiment_key))
 
 
-def _part(it: Opened, *, final: bool) -> Part:
-    apart = test_part(it.database, it.experiment) if final else None
-    return apart or develop_part(it.database, it.experiment)
+def _part(study: Study, *, final: bool) -> Part:
+    apart = test_part(study.database, study.experiment) if final else None
+    return apart or develop_part(study.database, study.experiment)
 
 
-def _scores_by(it: Opened, part: Part, by: Grouping) -> dict[str, Scores]:
+def _scores_by(study: Study, part: Part, by: Grouping) -> dict[str, Scores]:
     """What is known of the narratives with each of some values of a kept column."""
-    key = it.experiment.experiment_key
-    counted = label_counts_by(it.database, key, part, by.column, by.values)
+    key = study.experiment.experiment_key
+    counted = label_counts_by(study.database, key, part, by.column, by.values)
     return {
-        "(blank)" if value is None else value: measure(counted[value], it.spec).overall
+        "(blank)" if value is None else value: measure(counted[value], study.spec).overall
         for value in by.values
     }
 
 
-def _in_truth(it: Opened, evaluated: Evaluated) -> Estimated | None:
+def _in_truth(study: Study, evaluated: Evaluated) -> Estimated | None:
     """The share of yes, as `prevalence` has it; None where it is no question of yes or no."""
-    is_whole = it.experiment.repeat_of is None
+    is_whole = study.experiment.repeat_of is None
     if not is_whole or evaluated.metrics.kind != "boolean" or not evaluated.counts.answered:
         return None
-    return prevalence(it.experiment.experiment_id, db=it.database.path)
+    return estimate_study(study)
 
 
 def _labels_used(truth: Estimated | None, *, final: bool) -> str | None:
@@ -157,28 +166,28 @@ def report(
         raise UsageError(f"{out}: the name of a report in this format ends in .{kind}")
     if out is not None and out.is_dir():
         raise UsageError(f"{out} is a folder: name a file")
-    facts = facts_of(name, db=db, final=final)
-    with opened(facts.status.view.experiment_id, db) as it:
-        folder = folder_of(it.database, "exports", it.experiment.experiment_id)
-        wrong = _wrong(facts, db, _part(it, final=final)) if with_text else None
-    file = out or folder / f"{'report-final' if final else 'report'}.{kind}"
-    return write(report_of(facts, wrong), file, kind)
+    with open_study(name, db) as study:
+        facts = _facts(study, final=final)
+        folder = folder_of(study.database, "exports", study.experiment.experiment_id)
+        wrong = _wrong(study, _part(study, final=final)) if with_text else None
+        file = out or folder / f"{'report-final' if final else 'report'}.{kind}"
+        return write(report_of(facts, wrong), file, kind)
 
 
 def _format_of(out: Path | None) -> Format:
     return "md" if out is not None and out.suffix.lower() in _SUFFIXES["md"] else "html"
 
 
-def _wrong(facts: Facts, db: Path | str | None, part: Part) -> dict[str, Iterable[Result]]:
+def _wrong(study: Study, part: Part) -> dict[str, Iterable[Result]]:
     kinds: dict[str, Wrong] = {"Answers that differ from their labels": "any"}
-    if facts.metrics.kind == "boolean":
+    primary = study.spec.primary_field
+    if primary is not None and primary.type == "boolean":
         kinds = {
             "False positives: yes, labelled no": "fp",
             "False negatives: no, labelled yes": "fn",
         }
-    name = facts.status.view.experiment_id
     return {
-        title: results(name, db=db, with_text=True, wrong=kind, part=part)
+        title: answers_of(study, with_text=True, wrong=kind, part=part)
         for title, kind in kinds.items()
     }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from overnight.commands.looks import look_at
-from overnight.config import declared_answer, declared_split
+from overnight.config import declared_split
 from overnight.domain.agreement import Verdict
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Counts, Experiment
@@ -17,12 +17,12 @@ from overnight.errors import RefusedError, UsageError
 from overnight.report.columns import Beside
 from overnight.report.export import export as write_files
 from overnight.report.metrics import Metrics, measure
-from overnight.store.database import Database
-from overnight.store.datasets import get_dataset, left_out
-from overnight.store.experiments import counts, find_experiment
-from overnight.store.open import connected, folder_of
+from overnight.store.datasets import left_out
+from overnight.store.experiments import counts
+from overnight.store.open import folder_of
 from overnight.store.parts import WHOLE, Part, develop_part, test_part
 from overnight.store.results import iterate_results, label_counts
+from overnight.store.study import Study, open_study
 
 Wrong = Literal["fp", "fn", "any"]
 _WRONG: dict[Wrong, frozenset[Verdict]] = {
@@ -30,33 +30,6 @@ _WRONG: dict[Wrong, frozenset[Verdict]] = {
     "fn": frozenset({Verdict.FALSE_NEGATIVE}),
     "any": frozenset({Verdict.FALSE_POSITIVE, Verdict.FALSE_NEGATIVE, Verdict.DIFFERENT}),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """An experiment in an open database, with the answer that it asks for."""
-
-    database: Database
-    experiment: Experiment
-    spec: AnswerSpec
-
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """The columns of the data file that stand beside its narratives."""
-        return get_dataset(self.database, self.experiment.dataset_id).kept
-
-    @property
-    def beside(self) -> Beside:
-        """What makes further columns of an export."""
-        return Beside(self.kept, declared_split(self.experiment.stored_config) is not None)
-
-
-@contextmanager
-def opened(name: str, db: Path | str | None) -> Iterator[Opened]:
-    """Find an experiment by id, beginning of an id, or `latest`."""
-    with connected(db) as database:
-        experiment = find_experiment(database, name)
-        yield Opened(database, experiment, declared_answer(experiment.stored_config))
 
 
 def refuse_repetition(experiment: Experiment, verb: str) -> None:
@@ -69,17 +42,34 @@ def refuse_repetition(experiment: Experiment, verb: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """The answer that an experiment asks for, and what stands beside it."""
+class Answers:
+    """Results, read as you go, and what makes their columns."""
 
+    rows: Iterator[Result]
     spec: AnswerSpec
     beside: Beside
 
+    def __iter__(self) -> Iterator[Result]:
+        return self.rows
 
-def declared(name: str = "latest", *, db: Path | str | None = None) -> Declared:
-    """What makes the columns of an experiment's results."""
-    with opened(name, db) as it:
-        return Declared(it.spec, it.beside)
+
+@contextmanager
+def answers(
+    name: str = "latest",
+    *,
+    db: Path | str | None = None,
+    with_text: bool = False,
+    errors_only: bool = False,
+    wrong: Wrong | None = None,
+) -> Iterator[Answers]:
+    """Every result of an experiment in dataset order, for as long as it is used.
+
+    With `wrong`, only wrong answers: false positives, false negatives, or any; none of the test
+    part. Raises UsageError where there are no positives.
+    """
+    with open_study(name, db) as study:
+        rows = answers_of(study, with_text=with_text, errors_only=errors_only, wrong=wrong)
+        yield Answers(rows, study.spec, _beside(study))
 
 
 def results(
@@ -89,29 +79,41 @@ def results(
     with_text: bool = False,
     errors_only: bool = False,
     wrong: Wrong | None = None,
+) -> Iterator[Result]:
+    """The same results (see `answers`), read from the database that is open meanwhile."""
+    with answers(name, db=db, with_text=with_text, errors_only=errors_only, wrong=wrong) as found:
+        yield from found
+
+
+def answers_of(
+    study: Study,
+    *,
+    with_text: bool = False,
+    errors_only: bool = False,
+    wrong: Wrong | None = None,
     part: Part | None = None,
 ) -> Iterator[Result]:
-    """Every result of an experiment in dataset order, read as you go.
+    """As `answers`; of the test part where that is the `part`: then a look at it is on record."""
+    primary = study.spec.primary_field
+    if wrong in ("fp", "fn") and (primary is None or primary.type != "boolean"):
+        raise UsageError("only answers of yes or no are false positives or negatives")
+    database, experiment = study.database, study.experiment
+    return iterate_results(
+        database,
+        experiment.experiment_key,
+        experiment.dataset_id,
+        study.spec,
+        with_text=with_text,
+        errors_only=errors_only,
+        part=part or (develop_part(database, experiment) if wrong else WHOLE),
+        apart=test_part(database, experiment),
+        wanted=_WRONG[wrong].__contains__ if wrong else None,
+    )
 
-    With `wrong`, only wrong answers: false positives, false negatives, or any; none of the test
-    part, unless that is the `part` given: then a look at it must be on record. Raises UsageError
-    where there are no positives.
-    """
-    with opened(name, db) as it:
-        primary = it.spec.primary_field
-        if wrong in ("fp", "fn") and (primary is None or primary.type != "boolean"):
-            raise UsageError("only answers of yes or no are false positives or negatives")
-        yield from iterate_results(
-            it.database,
-            it.experiment.experiment_key,
-            it.experiment.dataset_id,
-            it.spec,
-            with_text=with_text,
-            errors_only=errors_only,
-            part=part or (develop_part(it.database, it.experiment) if wrong else WHOLE),
-            apart=test_part(it.database, it.experiment),
-            wanted=_WRONG[wrong].__contains__ if wrong else None,
-        )
+
+def _beside(study: Study) -> Beside:
+    """What makes further columns of an export."""
+    return Beside(study.kept, declared_split(study.experiment.stored_config) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,22 +132,19 @@ def metrics(
 
     With `first`, of so many narratives only, and uncounted.
     """
-    with opened(name, db) as it:
-        part = develop_part(it.database, it.experiment)
-        counted = label_counts(it.database, it.experiment.experiment_key, part, first=first)
+    with open_study(name, db) as study, study.snapshot():
+        database, experiment = study.database, study.experiment
+        part = develop_part(database, experiment)
+        counted = label_counts(database, experiment.experiment_key, part, first=first)
         if first is None:
-            look_at(it.database, it.experiment, part)
-        return Measured(
-            experiment=it.experiment,
-            counts=counts(it.database, it.experiment),
-            metrics=measure(counted, it.spec),
-        )
+            look_at(study, part)
+        return Measured(experiment, counts(database, experiment), measure(counted, study.spec))
 
 
 def left_out_rows(name: str = "latest", *, db: Path | str | None = None) -> list[LeftOut]:
     """The rows of an experiment's data file that are no usable narratives, in file order."""
-    with opened(name, db) as it:
-        return list(left_out(it.database, it.experiment.dataset_id))
+    with open_study(name, db) as study:
+        return list(left_out(study.database, study.experiment.dataset_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +165,15 @@ def export(
     on_rows: Callable[[int], None] | None = None,
 ) -> Exported:
     """Write an experiment's results to files; without `out` to exports/ID beside the database."""
-    with opened(name, db) as it:
-        key = it.experiment.experiment_key
-        rows = iterate_results(
-            it.database,
-            key,
-            it.experiment.dataset_id,
-            it.spec,
-            with_text=with_text,
-            apart=test_part(it.database, it.experiment),
-        )
-        folder = out or folder_of(it.database, "exports", it.experiment.experiment_id)
+    with open_study(name, db) as study:
+        experiment = study.experiment
         files = write_files(
-            rows, it.spec, folder, formats, with_text=with_text, beside=it.beside, on_rows=on_rows
+            answers_of(study, with_text=with_text),
+            study.spec,
+            out or folder_of(study.database, "exports", experiment.experiment_id),
+            formats,
+            with_text=with_text,
+            beside=_beside(study),
+            on_rows=on_rows,
         )
-        return Exported(files, counts(it.database, it.experiment))
+        return Exported(files, counts(study.database, experiment))

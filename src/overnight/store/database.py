@@ -1,6 +1,7 @@
 """A database of ours: its connections, and the two kinds of transaction: one writes, one reads."""
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ class Database:
         self.path = path
         self._idle: list[Connection] = []
         self._is_closed = False
+        self._held = threading.local()  # the thread's snapshot
 
     @contextmanager
     def write(self, hurried: Callable[[], bool] = lambda: False) -> Iterator[Connection]:
@@ -48,11 +50,26 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view of the database, blocking nobody."""
+        """One consistent view of the database, blocking nobody: that of `snapshot` within one."""
+        held: Connection | None = getattr(self._held, "connection", None)
+        if held is not None:
+            yield held
+            return
         with explained(self.path), self._connection() as mine:
             mine.execute("BEGIN")
             with mine.ended():
                 yield mine
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that this thread reads meanwhile is of one moment."""
+        before = getattr(self._held, "connection", None)
+        with self.read() as connection:
+            self._held.connection = connection
+            try:
+                yield
+            finally:
+                self._held.connection = before
 
     @contextmanager
     def writer(self) -> Iterator["Writer"]:

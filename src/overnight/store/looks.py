@@ -162,7 +162,7 @@ def add_look(
     )
 
 
-def find_look(database: Database, experiment: Experiment, labels: Labels) -> Look | None:
+def find_look(connection: Connection, experiment: Experiment, labels: Labels) -> Look | None:
     """The look of this configuration on these labels, if it was counted."""
     values = {
         "labels": labels.sha256,
@@ -171,8 +171,7 @@ def find_look(database: Database, experiment: Experiment, labels: Labels) -> Loo
         "split": labels.split_json,
         "dataset": experiment.dataset_id,
     }
-    with database.read() as connection:
-        row = connection.row_or_none(_FIND, values)
+    row = connection.row_or_none(_FIND, values)
     if row is None:
         return None
     at, by, first_at, first_by, first_experiment, ordinal, later, changed, seen, is_first = row
