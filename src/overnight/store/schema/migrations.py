@@ -5,7 +5,7 @@ today. The views are made anew at the end of every migration.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def migrate_schema(connection: Connection, version: int) -> list[str]:
         notes, version = convert(connection), _R_BECOMES
         _count_tokens(connection)
     for step in range(version, tables.SCHEMA_VERSION):
-        _STEPS[step](connection)
+        STEPS[step](connection)
     for name in connection.column("SELECT name FROM sqlite_master WHERE type = 'view'"):
         if name in tables.views():  # those that users made stay as they are
             connection.execute(f'DROP VIEW "{name}"')
@@ -212,4 +212,4 @@ def _count_tokens(connection: Connection) -> None:
     )
 
 
-_STEPS: Mapping[int, Callable[[Connection], None]] = {1: _from_1}
+STEPS: dict[int, Callable[[Connection], None]] = {1: _from_1}  # by the version they start from
