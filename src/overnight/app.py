@@ -8,7 +8,7 @@ from typing import Any
 
 from overnight.call.client import Client, Structured
 from overnight.call.endpoint import endpoint, is_private, refuse_unless_private
-from overnight.config import Config, resolve_path
+from overnight.config.load import Config, resolve_path
 from overnight.dispatch.dispatcher import Dispatcher
 from overnight.dispatch.path import LimitPath
 from overnight.domain.answer import AnswerSpec

@@ -20,6 +20,7 @@ OvernightError
     └── TerminatedError   ... because the process was told to end (exit 143)
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -129,3 +130,13 @@ class TerminatedError(StoppedError):
     """The process was told to end before calls were made."""
 
     exit_code = 143
+
+
+def did_you_mean(key: object, known: Sequence[str]) -> str:
+    """The end of a message about an unknown key: the nearest known one, else all of them."""
+    if not known:
+        return ""
+    import difflib  # noqa: PLC0415 - slow to load, and seldom needed
+
+    close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(known)}"

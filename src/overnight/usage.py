@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from overnight.config import declared_price
+from overnight.config.declared import declared_price
 from overnight.domain.cost import Price, Tokens, expected_cost
 from overnight.domain.experiment import Counts, Experiment
 from overnight.store.course import failed_calls

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from overnight.config import Config, load_config
+from overnight.config.load import Config, load_config
 from overnight.errors import ConfigError
 
 MINIMAL = """\

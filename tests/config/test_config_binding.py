@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overnight.config import binding, load_config, restore_config
+from overnight.config import binding
+from overnight.config.load import load_config, restore_config
 from overnight.config.models import ExperimentFile
 
 BASE = {

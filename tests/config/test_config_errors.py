@@ -2,7 +2,7 @@
 
 import pytest
 
-from overnight.config import load_config
+from overnight.config.load import load_config
 from overnight.errors import ConfigError
 
 # what is added to the seven lines of the minimal file -> how the error begins

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from overnight.config import Config
 from overnight.config.expand import Secrets, hide_passwords
+from overnight.config.load import Config
 from overnight.errors import ConfigError
 
 KEY = "sk-invented-0123456789"

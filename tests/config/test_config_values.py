@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from overnight.config import declared_price, load_config, resolve_path, restore_config
+from overnight.config.declared import declared_price
+from overnight.config.load import load_config, resolve_path, restore_config
 from overnight.domain.cost import Price
 
 # --- variables -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from overnight.cli.main import app
 from overnight.commands.init import EXPERIMENTS, init
-from overnight.config import load_config
+from overnight.config.load import load_config
 from overnight.config.models import ExperimentFile, Section
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_world import World
 
-from overnight.config import DataSection
+from overnight.config.models import DataSection
 from overnight.errors import DataError
 from overnight.ingest import load
 from overnight.ingest.load import load_dataset
@@ -208,7 +208,7 @@ def test_a_file_that_breaks_off_leaves_nothing_and_loads_whole_once_it_is_mended
 LOADER = """
 import sys
 from pathlib import Path
-from overnight.config import DataSection
+from overnight.config.models import DataSection
 from overnight.ingest import load
 from overnight.ingest.source import open_source
 from overnight.store.open import open_database

@@ -35,8 +35,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from ruamel.yaml.comments import CommentedMap
 
-from overnight.config.document import YamlPath, did_you_mean, dotted, line_of, read_document
-from overnight.errors import ConfigError
+from overnight.config.document import YamlPath, dotted, line_of, read_document
+from overnight.errors import ConfigError, did_you_mean
 
 OTHER_FIELDS = ("confidence", "indicators", "rationale")
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u2018\u02bc\u00b4`", "'"))

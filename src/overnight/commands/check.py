@@ -11,7 +11,8 @@ from overnight.app import concurrency_of, make_client
 from overnight.call.client import Client
 from overnight.call.endpoint import host_of, is_this_machine
 from overnight.call.prompt import render
-from overnight.config import Config, load_config, naming_the_line
+from overnight.config.blame import naming_the_line
+from overnight.config.load import Config, load_config
 from overnight.domain.answer import Unreadable
 from overnight.domain.attempt import Job
 from overnight.domain.cost import Price, cost

@@ -6,7 +6,6 @@ import time
 import uuid
 from typing import Any
 
-from overnight.config import Config, restore_config
 from overnight.config.binding import (
     WHICH,
     binding_digest,
@@ -14,6 +13,7 @@ from overnight.config.binding import (
     configuration_digest,
     mapping_json,
 )
+from overnight.config.load import Config, restore_config
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import ConfigError, RefusedError
 from overnight.events import Handler, Said

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from overnight.config.document import did_you_mean
 from overnight.domain.natural import natural
-from overnight.errors import UsageError
+from overnight.errors import UsageError, did_you_mean
 from overnight.store.kept import values_of
 from overnight.store.parts import WHOLE, Part, asked, kept_column
 from overnight.store.study import Study

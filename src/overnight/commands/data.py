@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from overnight.config import Config, naming_the_line
 from overnight.config.binding import mapping_json
+from overnight.config.blame import naming_the_line
+from overnight.config.load import Config
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import DataChanged, DataMissing
 from overnight.events import Handler, Said

@@ -17,7 +17,7 @@ from overnight.commands.labelled import (
     quoted,
     told,
 )
-from overnight.config import declared_answer
+from overnight.config.declared import declared_answer
 from overnight.domain.agreement import comparable
 from overnight.domain.answer import AnswerField
 from overnight.domain.experiment import Experiment

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from overnight.config import declared_answer
+from overnight.config.declared import declared_answer
 from overnight.domain.answer import AnswerField
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import UsageError

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.config import declared_answer
+from overnight.config.declared import declared_answer
 from overnight.domain.answer import Answer, AnswerSpec, Unreadable
 from overnight.domain.experiment import Experiment, Status
 from overnight.events import Handler

@@ -14,8 +14,8 @@ from overnight.commands.retest import retest_of
 from overnight.commands.run import as_started, run
 from overnight.commands.settings import take_over
 from overnight.commands.stint import RunResult, carry_out
-from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import binding_digest
+from overnight.config.load import Config, load_config, restore_config
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import RefusedError, UsageError
 from overnight.events import Handler, Said

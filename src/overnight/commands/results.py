@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from overnight.commands.looks import look_at
-from overnight.config import declared_split
+from overnight.config.declared import declared_split
 from overnight.domain.agreement import Verdict
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Counts, Experiment

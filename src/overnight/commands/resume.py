@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from overnight.commands.stint import RunResult, carry_out
-from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import (
     binding_digest,
     binding_fields,
     mapping_json,
     with_binding_of,
 )
+from overnight.config.load import Config, load_config, restore_config
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import AlreadyCompleted, RefusedError, UnknownExperiment
 from overnight.events import Handler, Said

@@ -13,8 +13,8 @@ from overnight.commands.choose import (
 from overnight.commands.data import find_data
 from overnight.commands.settings import take_over
 from overnight.commands.stint import RunResult, carry_out, shown_at_end
-from overnight.config import Config, load_config, restore_config
 from overnight.config.binding import with_binding_of
+from overnight.config.load import Config, load_config, restore_config
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import AlreadyCompleted
 from overnight.events import Handler

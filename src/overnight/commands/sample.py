@@ -13,7 +13,7 @@ from typing import Literal
 
 from overnight.commands.columns import column_of
 from overnight.commands.results import refuse_repetition
-from overnight.config import declared_answer
+from overnight.config.declared import declared_answer
 from overnight.domain.answer import AnswerField, AnswerSpec
 from overnight.domain.experiment import Experiment
 from overnight.errors import RefusedError, UsageError

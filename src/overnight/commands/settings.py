@@ -4,8 +4,8 @@ import dataclasses
 import json
 from typing import Any
 
-from overnight.config import Config
 from overnight.config.binding import changed_keys
+from overnight.config.load import Config
 from overnight.domain.experiment import Experiment
 from overnight.events import Handler, Said
 from overnight.session import NO_TEST_PART, hold, metric_columns

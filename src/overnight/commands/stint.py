@@ -12,7 +12,7 @@ from overnight.app import concurrency_of, make_client, wire
 from overnight.call.client import Client, Structured
 from overnight.commands.exports import Exports, file_columns
 from overnight.commands.looks import look_of
-from overnight.config import declared_answer
+from overnight.config.declared import declared_answer
 from overnight.domain.concurrency import Bounds
 from overnight.domain.experiment import Counts, Event, Experiment, Status
 from overnight.domain.split import Split

@@ -1,7 +1,5 @@
 """A YAML file that people write: read with its line numbers, so that errors can name them."""
 
-import difflib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +65,3 @@ def line_of(tree: Any, path: YamlPath) -> int | None:  # noqa: ANN401 - a YAML n
 def dotted(path: YamlPath) -> str:
     """The name of a place in a file: model.headers.X-Team."""
     return ".".join(str(part) for part in path)
-
-
-def did_you_mean(key: object, known: Sequence[str]) -> str:
-    """The end of a message about an unknown key: the nearest known one, else all of them."""
-    if not known:
-        return ""
-    close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(known)}"

@@ -15,19 +15,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 
-from overnight.config.document import YamlPath, did_you_mean, dotted, line_of, read_document
+from overnight.config.document import YamlPath, dotted, line_of, read_document
 from overnight.config.expand import Secrets, Unset, expand
-from overnight.config.models import (
-    CURRENCY,
-    ExperimentFile,
-    OutputSection,
-    SplitSection,
-    answer_spec,
-)
-from overnight.domain.answer import AnswerSpec
-from overnight.domain.cost import Price
+from overnight.config.models import ExperimentFile, SplitSection
 from overnight.domain.split import Split
-from overnight.errors import ConfigError
+from overnight.errors import ConfigError, did_you_mean
 
 SECTIONS = "an experiment file has the sections experiment, model, prompt, data and run"
 _PROMPT_FILES = {"system_prompt_file": "system_prompt", "user_template_file": "user_template"}
@@ -109,33 +101,13 @@ def restore_config(
     return _validated(dict(stored), tree=None, file=None, base=base, environ=environ)
 
 
-def declared_answer(stored: Mapping[str, Any]) -> AnswerSpec:
-    """The answer that a stored configuration declares; needs none of its variables."""
-    output = stored.get("output")
-    return answer_spec(OutputSection.model_validate(output) if output else None)
-
-
-def declared_split(
-    stored: Mapping[str, Any], environ: Mapping[str, str] | None = None
-) -> Split | None:
-    """The test part that a stored configuration sets apart; needs no variable but those in it."""
-    split = (stored.get("data") or {}).get("split")
-    if not split:
-        return None
-    path = ("data", "split")
+def stored_split(split: Mapping[str, Any], environ: Mapping[str, str] | None) -> Split:
+    """The test part that a stored `data.split` means; see `declared_split`."""
     try:
-        expanded = expand(split, os.environ if environ is None else environ, path=path)
+        expanded = expand(split, os.environ if environ is None else environ, path=("data", "split"))
     except Unset as unset:
         raise _unset(unset, "stored configuration", None) from None
     return SplitSection.model_validate(expanded).rule
-
-
-def declared_price(stored: Mapping[str, Any]) -> Price | None:
-    """What tokens cost by a stored configuration; needs no variable, and shows none's value."""
-    said = (stored.get("model") or {}).get("price")
-    if not said:
-        return None
-    return Price(said["input"], said["output"], str(said.get("currency") or CURRENCY).strip())
 
 
 def resolve_path(name: str | Path, base: Path) -> Path:

@@ -8,11 +8,10 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from overnight.domain.answer import DEFAULT_ANSWER, AnswerField, AnswerSpec, FieldType, ItemType
-from overnight.domain.cost import Price
+from overnight.domain.cost import CURRENCY, Price
 from overnight.domain.split import Split
 
 PLACEHOLDER = "<<TEXT>>"
-CURRENCY = "USD"  # unless the file says otherwise
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*")

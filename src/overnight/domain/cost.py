@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 MOST_TOKENS = 10**9  # of one call; no sum of such numbers is too large for a column
+CURRENCY = "USD"  # unless the experiment file says otherwise
 _PRICED = 1_000_000  # tokens that a price is for
 _ENOUGH = 20  # narratives that tell what the others will cost
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from overnight.config import DataSection
+from overnight.config.models import DataSection
 from overnight.domain.narrative import SourceNarrative, as_binary
 from overnight.errors import DataChanged, DataError, DataMissing
 from overnight.ingest.source import Source, open_source

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from overnight.config import DataSection
+from overnight.config.models import DataSection
 from overnight.domain.narrative import SourceNarrative
 from overnight.errors import DataError
 from overnight.ingest.load import Census, nothing_usable, take_census

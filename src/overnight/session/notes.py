@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from overnight.config import Config
 from overnight.config.binding import changed_keys
+from overnight.config.load import Config
 from overnight.domain.experiment import Event, Experiment, Status
 from overnight.events import Said
 from overnight.store.database import Database

@@ -11,8 +11,9 @@ from typing import Any
 
 from overnight._version import __version__
 from overnight.clock import Heartbeat
-from overnight.config import Config, naming_the_line
 from overnight.config.binding import binding_digest, configuration_digest
+from overnight.config.blame import naming_the_line
+from overnight.config.load import Config
 from overnight.domain.experiment import Event, Experiment, Status, Workload
 from overnight.errors import (
     AlreadyCompleted,

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from overnight.clock import Heartbeat
-from overnight.config import Config
+from overnight.config.load import Config
 from overnight.domain.cost import Tokens
 from overnight.domain.experiment import Counts, Event, Experiment, Workload
 from overnight.events import Said

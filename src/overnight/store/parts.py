@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from overnight.config import declared_split
+from overnight.config.declared import declared_split
 from overnight.domain.experiment import Experiment
 from overnight.domain.order import RandomOrder
 from overnight.domain.split import Split

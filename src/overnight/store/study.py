@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from overnight.config import declared_answer
+from overnight.config.declared import declared_answer
 from overnight.domain.answer import AnswerSpec
 from overnight.domain.experiment import Experiment
 from overnight.events import Handler

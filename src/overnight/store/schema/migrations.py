@@ -185,8 +185,8 @@ def _tell_configurations(connection: Connection) -> None:
 
     It stays unknown where a variable that the configuration uses is not set, or is another now.
     """
-    from overnight.config import restore_config  # noqa: PLC0415 - hardly ever needed
     from overnight.config.binding import binding_digest, configuration_digest  # noqa: PLC0415
+    from overnight.config.load import restore_config  # noqa: PLC0415 - hardly ever needed
 
     rows = connection.rows("SELECT experiment_key, config_json, binding_sha256 FROM experiments")
     for key, stored, binding in rows:

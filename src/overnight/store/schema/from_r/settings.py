@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from overnight.config import restore_config
 from overnight.config.binding import binding_digest, configuration_digest
 from overnight.config.expand import literal
+from overnight.config.load import restore_config
 from overnight.errors import ConfigError
 
 _SOMEWHERE = "http://localhost/v1"  # an address binds nothing; without one none is valid
