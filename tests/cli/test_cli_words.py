@@ -8,7 +8,8 @@ import shutil
 import pytest
 
 from overnight.cli import show_list
-from overnight.cli.live import Screen, _Lines
+from overnight.cli.live import _Lines
+from overnight.cli.screen import Screen
 from overnight.commands.status import status
 from overnight.domain.experiment import Counts, Event
 from overnight.domain.meter import Meter

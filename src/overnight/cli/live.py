@@ -3,14 +3,14 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.segment import Segment
 
+from overnight.cli.screen import Screen
 from overnight.cli.shown import shown
 from overnight.events import (
     Committed,
@@ -39,21 +39,6 @@ _AT_MOST_EVERY = 10.0  # seconds between two plain lines ...
 _AT_LEAST_EVERY = 60.0  # ... and the longest silence
 _ROOM_FOR_A_BAR = 110  # columns
 _BACKLOG = 100  # events that wait to be shown, from which on progress is not worth showing
-
-
-class Screen(Console):
-    """A console that shows texts as texts, and leaves it to the caller what a broken pipe means."""
-
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        """Leave out what a terminal would obey, unless it is the console's own."""
-        for one in super().render(renderable, options):
-            yield one if one.control else Segment(shown(one.text), one.style)
-
-    def on_broken_pipe(self) -> None:
-        """Raise; the library would end the process."""
-        raise BrokenPipeError
 
 
 @contextmanager

@@ -8,14 +8,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from overnight.cli.live import Screen
-from overnight.cli.shown import shown_json
+from overnight.cli.shown import shown, shown_json
 from overnight.words import iso
 
 _WIDE = 160  # columns where there is no terminal to measure
+
+
+class Screen(Console):
+    """A console that shows texts as texts, and leaves it to the caller what a broken pipe means."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Leave out what a terminal would obey, unless it is the console's own."""
+        for one in super().render(renderable, options):
+            yield one if one.control else Segment(shown(one.text), one.style)
+
+    def on_broken_pipe(self) -> None:
+        """Raise; the library would end the process."""
+        raise BrokenPipeError
 
 
 def console() -> Screen:

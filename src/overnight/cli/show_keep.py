@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from overnight.cli.live import Screen
-from overnight.cli.screen import console, show_json
+from overnight.cli.screen import Screen, console, show_json
 from overnight.commands.backup import Backup
 from overnight.commands.doctor import File, Finding, Report
 from overnight.commands.migrate import Migrated

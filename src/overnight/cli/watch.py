@@ -27,7 +27,7 @@ def list_(
 @app.command(rich_help_panel=WATCH)
 def status(name: Name = "latest", *, db: Db = None, json_: Json = False) -> None:
     """One experiment in detail: how far it is, how fast, what failed, who works on it."""
-    from overnight.cli.show import show_status
+    from overnight.cli.show_status import show_status
     from overnight.commands.status import status as command
 
     show_status(command(name, db=db), as_json=json_)
