@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from overnight.commands.run import run
+from overnight.commands.run import RunOptions, run
+from overnight.stop import StopRequest
 from overnight.testing import ScriptedServer, scripted_server
 
 # A shell that starts the suite in the background has Ctrl-C ignored, in whatever it starts.
@@ -70,9 +71,12 @@ class Study:
         self.config.write_text(json.dumps(tree), encoding="utf-8")  # JSON is YAML
         return self
 
-    def run(self, **options: object):
+    def run(self, *, stop: StopRequest | None = None, **options: object):
         """`overnight run` in this process; events are kept in `events`."""
-        return run(self.config, db=self.database, handler=self.events.append, **options)
+        asked = RunOptions(**options)
+        return run(
+            self.config, db=self.database, options=asked, handler=self.events.append, stop=stop
+        )
 
     def command(self, *arguments: object) -> list[str]:
         """The command line of `overnight` with these arguments."""

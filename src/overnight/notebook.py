@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from overnight.cli.live import watched
 from overnight.commands.repeat import Again
-from overnight.commands.repeat import repeat as repeat_experiment
 from overnight.commands.results import Answers, answers
 from overnight.commands.results import metrics as measured
 from overnight.commands.resume import Changes
 from overnight.commands.resume import resume as resume_experiment
+from overnight.commands.run import RunOptions
 from overnight.commands.run import run as run_experiment
 from overnight.commands.stint import RunResult
 from overnight.domain.result import Result
@@ -48,29 +47,15 @@ def run(
     Shows progress on stderr; Ctrl-C stops as on the command line (in a notebook: interrupt the
     kernel). Raises UsageError, RefusedError or StoppedError with one sentence.
     """
-    again = _again(repeat, repeat_sample)
+    options = RunOptions(
+        new=new,
+        reuse=reuse,
+        max_narratives=max_narratives,
+        concurrency=concurrency,
+        again=_again(repeat, repeat_sample),
+    )
     with watched() as handler:
-        if again is None:
-            return run_experiment(
-                config,
-                db=db,
-                new=new,
-                reuse=reuse,
-                max_narratives=max_narratives,
-                concurrency=concurrency,
-                handler=handler,
-            )
-        done = repeat_experiment(
-            config,
-            again,
-            db=db,
-            new=new,
-            reuse=reuse,
-            max_narratives=max_narratives,
-            concurrency=concurrency,
-            handler=handler,
-        )
-    return replace(done.main, repetitions=done.repetitions, retest=done.retest)
+        return run_experiment(config, db=db, options=options, handler=handler)
 
 
 def _again(repeat: int | None, sample: int | None) -> Again | None:

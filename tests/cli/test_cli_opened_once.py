@@ -41,6 +41,7 @@ WRITING = [
     "retry {id}",
     "cancel {id}",
     "run study.yaml",
+    "run study.yaml --repeat 3",
     "resume {id} --max-narratives 30",
     "purge {again} --yes",
 ]

@@ -10,7 +10,7 @@ from report_pages import cases, mixed
 
 from overnight.commands.init import init
 from overnight.commands.migrate import migrate
-from overnight.commands.repeat import Again, repeat
+from overnight.commands.repeat import Again
 from overnight.commands.report import facts_of
 from overnight.commands.resume import Changes, resume
 from overnight.report.paper.course import course, course_picture, course_table
@@ -340,7 +340,7 @@ def test_copied_answers_are_named_and_made_no_call(study, server):
 
 def test_how_far_the_model_agrees_with_itself_is_told_where_it_is_known(study, server):
     study.data(20).configure(server.url)
-    repeat(study.config, Again(3, 10), db=study.database, handler=study.events.append)
+    study.run(again=Again(3, 10))
     facts = facts_of(db=study.database)
     assert "A random sample of 10 narratives was asked 3 times with different seeds" in methods(
         facts

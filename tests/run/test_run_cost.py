@@ -5,7 +5,7 @@ import json
 import pytest
 
 from overnight.commands.check import INVENTED_TEXT, check
-from overnight.commands.repeat import Again, repeat
+from overnight.commands.repeat import Again
 from overnight.commands.resume import Changes, resume
 from overnight.commands.status import status
 from overnight.domain.experiment import Status
@@ -161,13 +161,13 @@ def test_repetitions_cost_their_own_and_take_a_new_price_too(study, server):
     study.data(N).configure(server.url)
 
     def asked_again():
-        return repeat(study.config, Again(2, 10), db=study.database, handler=study.events.append)
+        return study.run(again=Again(2, 10))
 
     done = asked_again()
     study.configure(server.url, model={"price": PRICE})
     again = asked_again()
     assert again.repetitions == ()
-    main = usage(study, done.main.experiment_id)
+    main = usage(study, done.experiment_id)
     repetition = usage(study, done.repetitions[0].experiment_id)
     own = f"experiment_id = '{done.repetitions[0].experiment_id}'"
     assert repetition.so_far == pytest.approx(paid(study, own))

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from overnight.commands import exports, stint
-from overnight.commands.repeat import Again, repeat
+from overnight.commands.repeat import Again
 from overnight.commands.results import export
 from overnight.commands.resume import Changes, resume
 from overnight.commands.retry import retry
@@ -260,9 +260,7 @@ def test_no_repetition_is_begun_after_that(study, server, asked_at_row):
     stop = StopRequest()
     asked_at_row(lambda: stop.ask(Ending(Event.CANCEL, "stopped by a test")))
     study.data(40).configure(server.url)
-    done = repeat(
-        study.config, Again(2, 10), db=study.database, handler=study.events.append, stop=stop
-    )
+    done = study.run(again=Again(2, 10), stop=stop)
     assert done.repetitions == ()
     assert study.value("SELECT count(*) FROM experiments") == 1
 

@@ -10,7 +10,7 @@ from overnight.commands.compare import compare
 from overnight.commands.doctor import doctor
 from overnight.commands.evaluate import evaluate
 from overnight.commands.purge import purge
-from overnight.commands.repeat import Again, repeat
+from overnight.commands.repeat import Again
 from overnight.commands.resume import Changes, resume
 from overnight.commands.retest import repeated_answers
 from overnight.domain.experiment import Event, Status
@@ -27,13 +27,7 @@ EACH = (
 
 
 def repeated(study, times, sample=None, **options):
-    return repeat(
-        study.config,
-        Again(times, sample),
-        db=study.database,
-        handler=study.events.append,
-        **options,
-    )
+    return study.run(again=Again(times, sample), **options)
 
 
 def moody(call):
@@ -51,7 +45,7 @@ def asked(study, server):
 
 def test_a_sample_is_asked_again_each_time_with_another_seed(asked, server):
     done = repeated(asked, 3, 10)
-    assert [one.status for one in (done.main, *done.repetitions)] == [Status.COMPLETED] * 3
+    assert [one.status for one in (done, *done.repetitions)] == [Status.COMPLETED] * 3
     assert asked.query(EACH) == [(None, 40), (2, 10), (3, 10)]
     seeds = Counter(call.seed for call in server.calls)
     assert seeds == {100: 40, 1100: 10, 2100: 10}
@@ -102,7 +96,7 @@ def test_the_same_command_goes_on_after_a_stop(asked, server):
     server.script = script
     asked.configure(server.url, run={"concurrency": 1})
     done = repeated(asked, 3, 10, stop=stop)
-    assert (done.main.status, done.last.status) == (Status.COMPLETED, Status.FAILED)
+    assert (done.status, done.last.status) == (Status.COMPLETED, Status.FAILED)
     server.script = keyword_script
     done = repeated(asked, 3, 10)
     assert asked.query(EACH) == [(None, 40), (2, 10), (3, 10)]
@@ -141,14 +135,14 @@ def test_more_repetitions_keep_the_sample(asked):
 
 
 def test_a_repetition_is_never_taken_for_the_experiment_itself(asked):
-    main = repeated(asked, 2, 10).main
+    main = repeated(asked, 2, 10)
     assert asked.run().experiment_id == main.experiment_id
     assert evaluate("latest", db=asked.database).experiment.experiment_id == main.experiment_id
 
 
 def test_the_figures_of_an_experiment_say_how_far_it_agrees_with_itself(asked, server):
     server.script = moody
-    main = repeated(asked, 3, 20).main
+    main = repeated(asked, 3, 20)
     found = evaluate(main.experiment_id, db=asked.database).retest
     assert (found.times, found.n_asked) == (3, 20)
     other = asked.value("SELECT experiment_id FROM experiments WHERE repeat_no = 2")
@@ -176,7 +170,7 @@ def test_an_experiment_without_repetitions_says_how_to_get_them(asked):
 
 
 def test_either_can_be_purged_without_the_other(asked):
-    main = repeated(asked, 3, 10).main
+    main = repeated(asked, 3, 10)
     ids = dict(asked.query("SELECT repeat_no, experiment_id FROM experiments"))
 
     def gone(name):
@@ -236,7 +230,7 @@ def test_repetitions_are_no_further_configuration_measured_on_the_labels(asked):
 def grown(asked, server):
     """A pilot of 15, of which 10 were asked again, that covers all 40 now."""
     server.script = moody
-    main = repeated(asked, 2, 10, max_narratives=15).main
+    main = repeated(asked, 2, 10, max_narratives=15)
     changes = Changes(max_narratives=40)
     resume(main.experiment_id, db=asked.database, changes=changes, handler=asked.events.append)
     asked.events.clear()
@@ -279,7 +273,7 @@ def test_another_sample_of_a_grown_pilot_needs_the_old_one_deleted(grown):
 
 def test_a_pilot_in_random_order_is_a_random_sample_itself(asked, server):
     asked.configure(server.url, run={"order": "random"})
-    main = repeated(asked, 2, 10, max_narratives=15).main
+    main = repeated(asked, 2, 10, max_narratives=15)
     changes = Changes(max_narratives=40)
     resume(main.experiment_id, db=asked.database, changes=changes, handler=asked.events.append)
     done = repeated(asked, 3)

@@ -109,8 +109,10 @@ def run(
     only its errors.
     """
     from overnight.cli.live import warn, watched
-    from overnight.cli.show_run import show_run
+    from overnight.cli.show_repeats import show_repeating
     from overnight.commands.environment import asked_by
+    from overnight.commands.repeat import Again
+    from overnight.commands.run import RunOptions
     from overnight.commands.run import run as command
 
     if repeat_sample and not repeat:
@@ -139,36 +141,17 @@ def run(
             no_backup=no_backup,
             db=db,
         )
-    if repeat:
-        from overnight.cli.show_repeats import show_repeating
-        from overnight.commands.repeat import Again
-        from overnight.commands.repeat import repeat as repeat_command
-
-        with watched() as handler:
-            done = repeat_command(
-                config,
-                Again(repeat, repeat_sample),
-                db=db,
-                new=new,
-                reuse=reuse,
-                max_narratives=max_narratives,
-                concurrency=concurrency,
-                backup=not no_backup,
-                handler=handler,
-            )
-        raise typer.Exit(show_repeating(done, strict=strict))
+    options = RunOptions(
+        new=new,
+        reuse=reuse,
+        max_narratives=max_narratives,
+        concurrency=concurrency,
+        backup=not no_backup,
+        again=Again(repeat, repeat_sample) if repeat else None,
+    )
     with watched() as handler:
-        result = command(
-            config,
-            db=db,
-            new=new,
-            reuse=reuse,
-            max_narratives=max_narratives,
-            concurrency=concurrency,
-            backup=not no_backup,
-            handler=handler,
-        )
-    raise typer.Exit(show_run(result, strict=strict))
+        done = command(config, db=db, options=options, handler=handler)
+    raise typer.Exit(show_repeating(done, strict=strict))
 
 
 @app.command(rich_help_panel=RUN)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from overnight.commands.init import put_example
 from overnight.commands.results import metrics
-from overnight.commands.run import run
+from overnight.commands.run import RunOptions, run
 from overnight.commands.stint import RunResult
 from overnight.domain.experiment import Status
 from overnight.events import Handler
@@ -30,6 +30,7 @@ def demo(folder: Path, sample: int, handler: Handler) -> Demo:
     rules = run(folder / "baseline.yaml", db=database, handler=handler)
     if rules.status is not Status.COMPLETED:
         return Demo(folder, database, rules, None, None)
-    model = run(folder / "smollm2.yaml", db=database, max_narratives=sample, handler=handler)
+    first = RunOptions(max_narratives=sample)
+    model = run(folder / "smollm2.yaml", db=database, options=first, handler=handler)
     measured = metrics(rules.experiment_id, db=database, first=sample)
     return Demo(folder, database, rules, measured.metrics, model)

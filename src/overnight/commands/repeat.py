@@ -7,24 +7,21 @@ and the same of everything else.
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from overnight.commands.choose import columns_of
 from overnight.commands.retest import retest_of
-from overnight.commands.run import as_started, run
 from overnight.commands.settings import take_over
 from overnight.commands.stint import RunResult, carry_out
-from overnight.config.binding import binding_digest
-from overnight.config.load import Config, load_config, restore_config
+from overnight.config.binding import binding_digest, with_binding_of
+from overnight.config.load import Config
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import RefusedError, UsageError
 from overnight.events import Handler, Said
-from overnight.report.repeats import Retest
 from overnight.session import Opening
-from overnight.stop import StopRequest, signals
+from overnight.stop import StopRequest
 from overnight.store.database import Database
 from overnight.store.datasets import get_dataset
-from overnight.store.experiments import find_experiment, get_experiment
+from overnight.store.experiments import get_experiment
 from overnight.store.members import (
     add_repetition,
     drawn_from,
@@ -32,25 +29,11 @@ from overnight.store.members import (
     repetitions_of,
     sampled_from,
 )
-from overnight.store.open import connected, folder_of
-from overnight.store.study import Study
+from overnight.store.open import folder_of
+from overnight.store.study import find_study
 
 SAMPLE = 200  # narratives, unless somebody asks for more
 SEED_STEP = 1000  # repetition 2 is asked with run.seed + 1000, 3 with + 2000, ...
-
-
-@dataclass(frozen=True, slots=True)
-class Repeating:
-    """The experiment itself, what was done of its repetitions, and how far they agree."""
-
-    main: RunResult
-    repetitions: tuple[RunResult, ...] = ()
-    retest: Retest | None = None  # None as long as nothing can be compared
-
-    @property
-    def last(self) -> RunResult:
-        """Where it ended: the one that was stopped, if one was."""
-        return (self.main, *self.repetitions)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,56 +44,38 @@ class Again:
     sample: int | None = None
 
 
-def repeat(
-    config_file: Path | str,
+def ask_again(
+    database: Database,
+    main: RunResult,
+    config: Config,
     again: Again,
     *,
-    db: Path | str | None = None,
-    new: bool = False,
-    reuse: str | None = None,
-    max_narratives: int | None = None,
-    concurrency: int | None = None,
-    backup: bool = True,
     handler: Handler,
-    stop: StopRequest | None = None,
-) -> Repeating:
-    """Run an experiment file like `run`, then ask a sample of its narratives again and again.
+    stop: StopRequest,
+) -> RunResult:
+    """Ask a sample of a completed experiment's narratives again and again; with what came of it.
 
     The same command after a crash goes on where it was. Raises RefusedError where there are
     repetitions of another sample.
     """
-    stop = stop or StopRequest()
-    with signals(stop):
-        main = run(
-            config_file,
-            db=db,
-            new=new,
-            reuse=reuse,
-            max_narratives=max_narratives,
-            concurrency=concurrency,
-            backup=backup,
-            handler=handler,
-            stop=stop,
-        )
-        if main.status is not Status.COMPLETED or main.files_cut:
-            return Repeating(main)
-        with connected(main.database, writes=handler) as database:
-            experiment = find_experiment(database, main.experiment_id)
-            config = load_config(config_file)
-            config = replace(as_started(experiment, config), file=Path(config_file))
-            if concurrency is not None:
-                config = _with(config, "concurrency", concurrency)
-            _tell_if_grown(database, experiment, handler)
-            done = []
-            for one in _repetitions(database, experiment, config, again):
-                if one.status is Status.COMPLETED:
-                    take_over(database, one, config, handler)
-                    continue
-                opening = Opening(as_started(one, config), loaded=one.data_checksum, backup=False)
-                done.append(_carried_out(database, one, opening, handler, stop))
-                if done[-1].status is not Status.COMPLETED or done[-1].files_cut:
-                    break
-            return Repeating(main, tuple(done), retest_of(Study(database, experiment)))
+    study = find_study(database, main.experiment_id)
+    config = as_started(study.experiment, config)
+    _tell_if_grown(database, study.experiment, handler)
+    done: list[RunResult] = []
+    for one in _repetitions(database, study.experiment, config, again):
+        if one.status is Status.COMPLETED:
+            take_over(database, one, config, handler)
+            continue
+        opening = Opening(as_started(one, config), loaded=one.data_checksum, backup=False)
+        done.append(_carried_out(database, one, opening, handler, stop))
+        if done[-1].status is not Status.COMPLETED or done[-1].files_cut:
+            break
+    return replace(main, repetitions=tuple(done), retest=retest_of(study))
+
+
+def as_started(experiment: Experiment, config: Config) -> Config:
+    """The settings of the file, with what shapes answers as the experiment has it."""
+    return config.restored(with_binding_of(experiment.stored_config, config.stored))
 
 
 def _carried_out(
@@ -139,7 +104,7 @@ def _repetition(
     database: Database, experiment: Experiment, config: Config, again: Again, repeat_no: int
 ) -> Experiment:
     """The repetition of this number: the one that is there, or a new one."""
-    own = _with(config, "seed", _seed(config, repeat_no))
+    own = config.changed("run", seed=_seed(config, repeat_no))
     dataset = get_dataset(database, experiment.dataset_id)
     with database.write() as connection:
         there = repetitions_of(connection, experiment)
@@ -148,7 +113,7 @@ def _repetition(
             if one.repeat_no == repeat_no:
                 return one
         if (limit := drawn_from(connection, experiment)) is not None:  # it has grown since
-            own = _with(own, "max_narratives", limit)
+            own = own.changed("run", max_narratives=limit)
         columns = columns_of(own, dataset, binding_digest(own.values))
         columns |= {
             "repeat_of": experiment.experiment_id,
@@ -159,12 +124,6 @@ def _repetition(
         sample = there[0] if there else _drawn(experiment, config, again.sample or SAMPLE)
         key = add_repetition(connection, experiment, columns, sample)
     return get_experiment(database, key)
-
-
-def _with(config: Config, key: str, value: int) -> Config:
-    """The configuration with another value in its section `run`."""
-    stored = {**config.stored, "run": {**(config.stored.get("run") or {}), key: value}}
-    return replace(restore_config(stored, config.base), file=config.file)
 
 
 def _seed(config: Config, repeat_no: int) -> int:

@@ -170,6 +170,4 @@ def _grown(
         raise RefusedError(
             f"{short} is already completed with {total:,} of the {usable:,} usable narratives"
         )
-    stored = dict(config.stored)
-    stored["run"] = {**(stored.get("run") or {}), "max_narratives": limit}
-    return _restored(stored, config.file, database.path.resolve().parent), total
+    return config.changed("run", max_narratives=limit), total

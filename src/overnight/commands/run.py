@@ -1,6 +1,6 @@
 """`run`: start an experiment, or go on with it: the same command after whatever happened."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from overnight.app import make_client
@@ -11,33 +11,41 @@ from overnight.commands.choose import (
     refuse_other_data,
 )
 from overnight.commands.data import find_data
+from overnight.commands.repeat import Again, as_started, ask_again
 from overnight.commands.settings import take_over
 from overnight.commands.stint import RunResult, carry_out, shown_at_end
-from overnight.config.binding import with_binding_of
-from overnight.config.load import Config, load_config, restore_config
+from overnight.config.load import Config, load_config
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import AlreadyCompleted
 from overnight.events import Handler
 from overnight.session import Opening
 from overnight.stop import StopRequest, signals
 from overnight.store.database import Database
-from overnight.store.experiments import (
-    counts,
-    get_experiment,
-)
+from overnight.store.experiments import counts, get_experiment
 from overnight.store.open import connected
 from overnight.usage import usage_of
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run is asked for beside its file; None leaves a setting as the file has it."""
+
+    new: bool = False
+    reuse: str | None = None  # the experiment whose answers to the same requests are copied
+    max_narratives: int | None = None
+    concurrency: int | None = None
+    backup: bool = True
+    again: Again | None = None  # a sample of the narratives is asked again then
+
+
+AS_WRITTEN = RunOptions()
 
 
 def run(
     config_file: Path | str,
     *,
     db: Path | str | None = None,
-    new: bool = False,
-    reuse: str | None = None,
-    max_narratives: int | None = None,
-    concurrency: int | None = None,
-    backup: bool = True,
+    options: RunOptions = AS_WRITTEN,
     handler: Handler,
     stop: StopRequest | None = None,
 ) -> RunResult:
@@ -45,54 +53,62 @@ def run(
 
     With `reuse`, a new one (or the one that was begun so) that copies the answers of an experiment
     with this id to all requests that are the same. Raises RefusedError where that would silently
-    replace an unfinished experiment, or nothing could be copied; DataChanged where the data file
-    is not what that was started with.
+    replace an unfinished experiment, nothing could be copied, or there are repetitions of another
+    sample; DataChanged where the data file is not what that was started with.
     """
     stop = stop or StopRequest()
     with signals(stop):
-        config = _overridden(load_config(config_file), max_narratives, concurrency)
-        make_client(config, config.values.answer)  # what is wrong shows before anything is written
+        config = configured(config_file, options)
         with connected(db, Path(config_file), create=True, writes=handler) as database:
-            source = choose_source(database, config, reuse) if reuse else None
-            data = find_data(
-                database,
-                config,
-                new=new or source is not None,
-                say=handler,
-                before_loading=lambda: refuse_other_data(database, config),
-            )
-            reuse_of = None
-            if source is not None and reuse is not None:
-                reuse_of = copied_from(source, reuse, config, data.dataset)
-            experiment, is_new = choose_experiment(
-                database, config, data.dataset, new=new, reuse_of=reuse_of, say=handler
-            )
-            if experiment.status is Status.COMPLETED:
-                return _already_complete(database, experiment, config, handler)
-            if not is_new:
-                config = as_started(experiment, config)
-            opening = Opening(config, loaded=data.checksum, backup=backup)
-            try:
-                return carry_out(database, experiment, opening, handler=handler, stop=stop)
-            except AlreadyCompleted:  # by its owner, just now
-                experiment = get_experiment(database, experiment.experiment_key)
-                return _already_complete(database, experiment, config, handler)
+            main = run_once(database, config, options, handler=handler, stop=stop)
+            if options.again is None or main.status is not Status.COMPLETED or main.files_cut:
+                return main
+            return ask_again(database, main, config, options.again, handler=handler, stop=stop)
 
 
-def as_started(experiment: Experiment, config: Config) -> Config:
-    """The settings of the file, with what shapes answers as the experiment has it."""
-    stored = with_binding_of(experiment.stored_config, config.stored)
-    return replace(restore_config(stored, config.base), file=config.file)
+def configured(config_file: Path | str, options: RunOptions) -> Config:
+    """The configuration with what is asked in place of the file's; it can make calls."""
+    config = load_config(config_file)
+    asked = {"max_narratives": options.max_narratives, "concurrency": options.concurrency}
+    if given := {key: value for key, value in asked.items() if value is not None}:
+        config = config.changed("run", **given)
+    make_client(config, config.values.answer)  # what is wrong shows before anything is written
+    return config
 
 
-def _overridden(config: Config, max_narratives: int | None, concurrency: int | None) -> Config:
-    """The configuration with what the command line says in place of the file's."""
-    changes = {"max_narratives": max_narratives, "concurrency": concurrency}
-    given = {key: value for key, value in changes.items() if value is not None}
-    if not given:
-        return config
-    stored = {**config.stored, "run": {**(config.stored.get("run") or {}), **given}}
-    return replace(restore_config(stored, config.base), file=config.file)
+def run_once(
+    database: Database,
+    config: Config,
+    options: RunOptions = AS_WRITTEN,
+    *,
+    handler: Handler,
+    stop: StopRequest,
+) -> RunResult:
+    """As `run`, in an open database and without repetitions."""
+    source = choose_source(database, config, options.reuse) if options.reuse else None
+    data = find_data(
+        database,
+        config,
+        new=options.new or source is not None,
+        say=handler,
+        before_loading=lambda: refuse_other_data(database, config),
+    )
+    reuse_of = None
+    if source is not None and options.reuse is not None:
+        reuse_of = copied_from(source, options.reuse, config, data.dataset)
+    experiment, is_new = choose_experiment(
+        database, config, data.dataset, new=options.new, reuse_of=reuse_of, say=handler
+    )
+    if experiment.status is Status.COMPLETED:
+        return _already_complete(database, experiment, config, handler)
+    if not is_new:
+        config = as_started(experiment, config)
+    opening = Opening(config, loaded=data.checksum, backup=options.backup)
+    try:
+        return carry_out(database, experiment, opening, handler=handler, stop=stop)
+    except AlreadyCompleted:  # by its owner, just now
+        experiment = get_experiment(database, experiment.experiment_key)
+        return _already_complete(database, experiment, config, handler)
 
 
 def _already_complete(

@@ -68,6 +68,11 @@ class RunResult:
     usage: Usage | None = None  # tokens of all its sessions, and their cost
 
     @property
+    def last(self) -> "RunResult":
+        """Where it ended: the repetition that was stopped, if one was."""
+        return (self, *self.repetitions)[-1]
+
+    @property
     def as_typed(self) -> str:
         """The experiment as it is typed here: the database too, where it is not the usual one."""
         short = self.experiment_id[:8]

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,15 @@ class Config:
     def written(self, section: str, key: str) -> str:
         """A text as the file has it, variables unexpanded: what may be kept and shown."""
         return str((self.stored.get(section) or {}).get(key) or "")
+
+    def restored(self, stored: Mapping[str, Any]) -> "Config":
+        """What is `stored`, as the same file would have it."""
+        return replace(restore_config(stored, self.base), file=self.file)
+
+    def changed(self, section: str, **values: object) -> "Config":
+        """The configuration with other values in a section."""
+        before = self.stored.get(section) or {}
+        return self.restored({**self.stored, section: {**before, **values}})
 
     @property
     def stored_json(self) -> str:
