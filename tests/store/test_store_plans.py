@@ -75,7 +75,7 @@ def plans(world: World, ask: Callable[[], object]) -> list[list[str]]:
     found = []
     with world.database.read() as connection:
         for statement, parameters in sent.items():
-            if statement.split()[0] in ("SELECT", "WITH", "UPDATE", "DELETE"):
+            if statement.split()[0] not in ("BEGIN", "COMMIT", "INSERT", "PRAGMA"):
                 rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
                 found.append([row[3] for row in rows])
     return found

@@ -11,6 +11,7 @@ from overnight.domain.experiment import Experiment
 from overnight.store.connection import Connection
 from overnight.store.database import Database
 from overnight.store.parts import WHOLE, Part, asked
+from overnight.store.queries import query
 
 SHORTEST = 125  # characters; the first class of lengths ends here, each other one is twice as long
 N_LENGTHS = 10
@@ -84,13 +85,13 @@ def _counted(
     names = ", ".join(columns)
     chosen = ", ".join(f"{what} AS {name}" for name, what in columns.items())
     page = _PAGE.format(columns=chosen, part=part.sql)
-    query = f"SELECT {names}, count(*), max(id) FROM ({page}) GROUP BY {names}"
+    counted = f"SELECT {names}, count(*), max(id) FROM ({page}) GROUP BY {names}"
     found: Counter[tuple[Any, ...]] = Counter()
     after, n = 0, _PAGE_SIZE
     while n == _PAGE_SIZE:
         values = {**part.values, "key": experiment_key, "after": after, "size": _PAGE_SIZE}
         with database.read() as connection:
-            rows = connection.rows(query, values)
+            rows = connection.rows(counted, values)
         n = sum(row[-2] for row in rows)
         after = max((row[-1] for row in rows), default=after)
         for *what, count, _ in rows:
@@ -111,20 +112,10 @@ def results_over_time(database: Database, experiment_key: int, digits: int) -> l
     ]
 
 
-_FAILED = """
-    SELECT status, error_category, count(*), coalesce(sum(prompt), 0),
-           coalesce(sum(completion), 0), count(prompt + completion)
-    FROM (SELECT status, error_category,
-          CASE WHEN prompt_tokens BETWEEN 0 AND :most THEN prompt_tokens END AS prompt,
-          CASE WHEN completion_tokens BETWEEN 0 AND :most THEN completion_tokens END AS completion
-          FROM attempts WHERE experiment_key = :key AND status <> 'answered')
-    GROUP BY 1, 2 ORDER BY 1, 2"""
-
-
 def failed_calls(connection: Connection, experiment_key: int) -> list[FailedCalls]:
     """The calls without an answer; few, and on an index. Tokens as a session counts them."""
     values = {"key": experiment_key, "most": MOST_TOKENS}
-    return [FailedCalls(*row) for row in connection.execute(_FAILED, values)]
+    return [FailedCalls(*row) for row in connection.execute(query("failed_calls"), values)]
 
 
 def result_totals(database: Database, experiment_key: int) -> ResultTotals:
@@ -143,12 +134,12 @@ def result_totals(database: Database, experiment_key: int) -> ResultTotals:
 def case_count(database: Database, experiment: Experiment, part: Part = WHOLE) -> int:
     """Of how many cases the narratives are that an experiment covers, asked yet or not."""
     among = asked(experiment, part)
-    query = (
+    cases = (
         "SELECT count(DISTINCT n.incident_id) FROM narratives n"
         f" WHERE n.dataset_id = :dataset AND {among.sql}"
     )
     with database.read() as connection:
-        return int(connection.value(query, {**among.values, "dataset": experiment.dataset_id}))
+        return int(connection.value(cases, {**among.values, "dataset": experiment.dataset_id}))
 
 
 def outcome_counts(

@@ -10,6 +10,7 @@ from typing import Any
 from overnight.domain.order import RandomOrder
 from overnight.store.functions import add_functions
 from overnight.store.parts import Part, covered, sampled
+from overnight.store.queries import query
 from overnight.store.snapshot import connected, stoppable
 
 _MANY = 20  # faults are listed up to so many
@@ -157,15 +158,7 @@ def _state(*row: Any) -> State:  # noqa: ANN401 - a database row
 
 def datasets(connection: sqlite3.Connection) -> list[DatasetRows]:
     """Every dataset, whole or not."""
-    rows = connection.execute(
-        "SELECT d.dataset_id, d.data_source, d.loaded_at IS NOT NULL, d.n_narratives,"
-        " d.n_left_out,"
-        " (SELECT count(*) FROM narratives n WHERE n.dataset_id = d.dataset_id),"
-        " (SELECT min(row_num) FROM narratives n WHERE n.dataset_id = d.dataset_id),"
-        " (SELECT max(row_num) FROM narratives n WHERE n.dataset_id = d.dataset_id),"
-        " (SELECT count(*) FROM left_out_rows l WHERE l.dataset_id = d.dataset_id)"
-        " FROM datasets d ORDER BY d.dataset_id"
-    )
+    rows = connection.execute(query("dataset_rows"))
     return [
         DatasetRows(dataset_id, source, bool(is_loaded), *numbers)
         for dataset_id, source, is_loaded, *numbers in rows

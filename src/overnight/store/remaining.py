@@ -8,17 +8,7 @@ from typing import Any
 from overnight.domain.attempt import Job
 from overnight.domain.narrative import Narrative
 from overnight.store.connection import Connection, Row
-
-_PAGE = """
-    SELECT n.narrative_id, n.row_num, n.incident_id, n.narrative_type, n.narrative_text
-    FROM narratives n
-    WHERE n.dataset_id = :dataset AND {rows}
-      AND NOT EXISTS (SELECT 1 FROM results r
-                      WHERE r.experiment_key = :experiment AND r.narrative_id = n.narrative_id)
-    ORDER BY n.row_num
-    LIMIT :size"""
-_NEXT = _PAGE.format(rows="n.row_num > :after AND n.row_num <= :last")
-_AMONG = _PAGE.format(rows="n.row_num IN (SELECT value FROM json_each(:rows))")
+from overnight.store.queries import query
 
 # Ids without a gap among them are all done when as many results lie between the first and the last:
 # counting along two indexes takes a fifth of the time of looking each narrative up.
@@ -31,21 +21,6 @@ _DONE = (
     "SELECT count(*) FROM results"
     " WHERE experiment_key = :experiment AND narrative_id BETWEEN :first AND :last"
 )
-
-# `status <> 'answered'` is what lets SQLite use the partial index. A result knows how many calls
-# led to it: what was unreadable after them belongs to a retry that was broken off.
-_HISTORY = """
-    SELECT a.narrative_id, count(*),
-           sum(CASE WHEN a.error_category = 'parse_error' THEN 1 ELSE 0 END),
-           sum(CASE WHEN a.error_category = 'parse_error'
-                     AND a.attempt_no > coalesce(r.attempt_count, 0) THEN 1 ELSE 0 END),
-           min(CASE WHEN a.status = 'failed' THEN a.attempt_id END)
-    FROM attempts a
-    LEFT JOIN results r
-      ON r.experiment_key = a.experiment_key AND r.narrative_id = a.narrative_id
-    WHERE a.experiment_key = :experiment AND a.status <> 'answered'
-      AND a.narrative_id IN (SELECT value FROM json_each(:ids))
-    GROUP BY a.narrative_id"""
 
 
 def done_until(connection: Connection, experiment_key: int, dataset_id: int, last: int) -> int:
@@ -82,7 +57,7 @@ def remaining_page(
         connection,
         experiment_key,
         connection.rows(
-            _NEXT,
+            query("remaining", rows="n.row_num > :after AND n.row_num <= :last"),
             {
                 "experiment": experiment_key,
                 "dataset": dataset_id,
@@ -99,7 +74,7 @@ def remaining_among(
 ) -> list[Job]:
     """Those of `rows` (row numbers) without a result, in their order; else as `remaining_page`."""
     found = connection.rows(
-        _AMONG,
+        query("remaining", rows="n.row_num IN (SELECT value FROM json_each(:rows))"),
         {
             "experiment": experiment_key,
             "dataset": dataset_id,
@@ -115,13 +90,13 @@ def error_narratives(
     connection: Connection, experiment_key: int, categories: Sequence[str]
 ) -> Sequence[int]:
     """The ids of all narratives whose result is an error of one of `categories`; 8 bytes each."""
-    query = (
+    failed = (
         "SELECT narrative_id FROM results WHERE experiment_key = :key"
         " AND error_category IS NOT NULL"
         " AND error_category IN (SELECT value FROM json_each(:categories)) ORDER BY narrative_id"
     )
     values = {"key": experiment_key, "categories": json.dumps(list(categories))}
-    return array("q", (narrative_id for (narrative_id,) in connection.execute(query, values)))
+    return array("q", (narrative_id for (narrative_id,) in connection.execute(failed, values)))
 
 
 def jobs_of(
@@ -132,12 +107,12 @@ def jobs_of(
     has_result: bool = True,
 ) -> list[Job]:
     """These narratives, in the order of their ids, with what the ledger knows of them."""
-    query = (
+    narratives = (
         "SELECT narrative_id, row_num, incident_id, narrative_type, narrative_text"
         " FROM narratives WHERE narrative_id IN (SELECT value FROM json_each(:ids))"
         " ORDER BY narrative_id"
     )
-    rows = connection.rows(query, {"ids": json.dumps(list(narrative_ids))})
+    rows = connection.rows(narratives, {"ids": json.dumps(list(narrative_ids))})
     jobs = _jobs(connection, experiment_key, rows)
     for job in jobs:
         job.has_result = has_result
@@ -155,7 +130,9 @@ def _jobs(connection: Connection, experiment_key: int, rows: Sequence[Row]) -> l
 def _histories(
     connection: Connection, experiment_key: int, ids: Sequence[int]
 ) -> dict[int, dict[str, Any]]:
-    rows = connection.rows(_HISTORY, {"experiment": experiment_key, "ids": json.dumps(ids)})
+    rows = connection.rows(
+        query("calls_so_far"), {"experiment": experiment_key, "ids": json.dumps(ids)}
+    )
     return {
         narrative_id: {
             "n_calls": n_calls,

@@ -10,6 +10,7 @@ from overnight.domain.experiment import Event, Experiment
 from overnight.store.connection import Connection
 from overnight.store.database import Database
 from overnight.store.experiments import transition
+from overnight.store.queries import query
 
 BEING_DELETED = "being deleted"
 _CHUNK = 20_000  # ids of rows that are looked at in one transaction
@@ -43,14 +44,6 @@ _GIVE_UP = (
 _WITHOUT_EXPERIMENT = (
     "SELECT dataset_id FROM datasets WHERE dataset_id NOT IN (SELECT dataset_id FROM experiments)"
 )
-_UNUSED = f"""
-    SELECT d.dataset_id, d.data_source,
-           (SELECT count(*) FROM narratives n WHERE n.dataset_id = d.dataset_id),
-           (SELECT count(DISTINCT h.narrative_id) FROM human_labels h
-            WHERE h.dataset_id = d.dataset_id),
-           (SELECT count(*) FROM looks l WHERE l.data_checksum = d.data_checksum),
-           d.loaded_at IS NOT NULL
-    FROM datasets d WHERE d.dataset_id IN ({_WITHOUT_EXPERIMENT}) ORDER BY d.dataset_id"""
 _OF_R = ("duplicate_results", "orphan_results")  # where a database came from R and had such
 
 
@@ -126,7 +119,7 @@ def _give_up(connection: Connection, experiment: Experiment) -> int:
 def unused_datasets(database: Database) -> list[UnusedDataset]:
     """Those that no experiment uses: it was cleaned up, or none was begun with them."""
     with database.read() as connection:
-        rows = connection.rows(_UNUSED)
+        rows = connection.rows(query("unused_datasets"))
     return [UnusedDataset(*row) for row in rows]
 
 
