@@ -1,22 +1,18 @@
 """Which experiment a configuration is about: one that is there, or a new one."""
 
 import json
-import socket
-import time
-import uuid
-from typing import Any
 
 from overnight.config.binding import (
     WHICH,
     binding_digest,
     binding_fields,
-    configuration_digest,
     mapping_json,
 )
 from overnight.config.load import Config, restore_config
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import ConfigError, RefusedError
 from overnight.events import Handler, Said
+from overnight.session.row import n_covered, new_row, stored_file
 from overnight.store.connection import Connection
 from overnight.store.database import Database
 from overnight.store.datasets import Dataset, get_dataset
@@ -27,9 +23,6 @@ from overnight.store.experiments import (
     namesakes,
     same_work,
 )
-from overnight.store.open import folder_of
-from overnight.store.texts import storable_text
-from overnight.store.times import as_text
 from overnight.store.versions import shares_texts
 
 _LIMIT = "run.max_narratives"
@@ -82,7 +75,6 @@ def choose_experiment(
             found = _existing(connection, config, dataset, reuse_of)
         if found is not None:
             return found, False
-    binding = binding_digest(config.values)
     with database.write() as connection:
         found = None if new else _existing(connection, config, dataset, reuse_of)
         if found is not None:  # made by another process just now
@@ -90,14 +82,9 @@ def choose_experiment(
         others = (
             []
             if new or reuse_of
-            else namesakes(connection, config.written("experiment", "name"), _file(config))
+            else namesakes(connection, config.written("experiment", "name"), stored_file(config))
         )
-        columns = {
-            **columns_of(config, dataset, binding),
-            "reuse_of": reuse_of,
-        }
-        log_dir = folder_of(database, "logs/experiments", columns["experiment_id"])
-        key = create_experiment(connection, {**columns, "log_dir": str(log_dir)})
+        key = create_experiment(connection, new_row(database, config, dataset, reuse_of=reuse_of))
     if others:
         say(Said(_told_apart(others[0], config, dataset)))
     return get_experiment(database, key), True
@@ -115,7 +102,7 @@ def _existing(
         return (unfinished or same)[0]
     if reuse_of is not None:
         return None
-    for other in namesakes(connection, config.written("experiment", "name"), _file(config)):
+    for other in namesakes(connection, config.written("experiment", "name"), stored_file(config)):
         if _covers(other, config, dataset):
             return other
         _refuse_to_replace(other, config, dataset)
@@ -123,20 +110,11 @@ def _existing(
     return None
 
 
-def _file(config: Config) -> str | None:
-    return storable_text(str(config.file.resolve())) if config.file else None
-
-
 def _covers(other: Experiment, config: Config, dataset: Dataset) -> bool:
     """Whether `other` is the same work, grown beyond the limit that the file still says."""
-    return _differences(other, config, dataset) == [_LIMIT] and other.n_total >= _covered(
+    return _differences(other, config, dataset) == [_LIMIT] and other.n_total >= n_covered(
         config, dataset
     )
-
-
-def _covered(config: Config, dataset: Dataset) -> int:
-    limit = config.values.run.max_narratives
-    return min(dataset.n_narratives, limit or dataset.n_narratives)
 
 
 def _told_apart(other: Experiment, config: Config, dataset: Dataset) -> str:
@@ -149,7 +127,7 @@ def _told_apart(other: Experiment, config: Config, dataset: Dataset) -> str:
 def refuse_other_data(database: Database, config: Config) -> None:
     """Raise RefusedError if narratives that are not loaded yet would replace an unfinished work."""
     with database.read() as connection:
-        others = namesakes(connection, config.written("experiment", "name"), _file(config))
+        others = namesakes(connection, config.written("experiment", "name"), stored_file(config))
     for other in others:
         if other.status is not Status.COMPLETED:
             read_as = _mapping_keys(get_dataset(database, other.dataset_id), config) or ["data"]
@@ -235,42 +213,3 @@ def _differing(other: Experiment, config: Config) -> list[str]:
 def _asks_the_same(differing: list[str]) -> bool:
     """Whether the requests are the same for the same texts."""
     return all(name in WHICH or name.startswith("data") for name in differing)
-
-
-def columns_of(config: Config, dataset: Dataset, binding: str) -> dict[str, Any]:
-    """The row of a new experiment."""
-    values, now = config.values, as_text(time.time())
-    limit = values.run.max_narratives
-    primary = values.answer.primary_field
-    stored = config.stored.get("prompt") or {}
-    return {
-        "experiment_id": str(uuid.uuid4()),
-        "experiment_name": config.written("experiment", "name"),
-        "status": Status.RUNNING,
-        "model_name": config.written("model", "name"),
-        "model_provider": values.model.provider,
-        "temperature": values.model.temperature,
-        "system_prompt": stored.get("system_prompt"),
-        "user_template": stored.get("user_template"),
-        "prompt_version": config.written("prompt", "version"),
-        "prompt_author": config.written("prompt", "author")
-        or config.written("experiment", "author"),
-        "run_seed": values.run.seed,
-        "data_file": config.secrets.hide(str(values.data.file)),
-        "n_narratives_total": _covered(config, dataset),
-        "n_narratives_skipped": dataset.n_left_out,
-        "start_time": now,
-        "created_at": now,
-        "api_url": config.secrets.hide(values.model.api_url or "") or None,
-        "hostname": socket.gethostname(),
-        "notes": config.written("experiment", "notes"),
-        "dataset_id": dataset.dataset_id,
-        "data_checksum": dataset.checksum,
-        "max_narratives": limit,
-        "config_json": config.stored_json,
-        "config_file": _file(config),
-        "binding_sha256": binding,
-        "configuration_sha256": configuration_digest(values),
-        "run_order": values.run.order,
-        "primary_type": primary.type if primary else None,
-    }

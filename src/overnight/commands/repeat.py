@@ -8,16 +8,16 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from overnight.commands.choose import columns_of
 from overnight.commands.retest import retest_of
 from overnight.commands.settings import take_over
 from overnight.commands.stint import RunResult, carry_out
-from overnight.config.binding import binding_digest, with_binding_of
+from overnight.config.binding import with_binding_of
 from overnight.config.load import Config
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import RefusedError, UsageError
 from overnight.events import Handler, Said
 from overnight.session import Opening
+from overnight.session.row import new_row
 from overnight.stop import StopRequest
 from overnight.store.database import Database
 from overnight.store.datasets import get_dataset
@@ -29,7 +29,6 @@ from overnight.store.members import (
     repetitions_of,
     sampled_from,
 )
-from overnight.store.open import folder_of
 from overnight.store.study import find_study
 
 SAMPLE = 200  # narratives, unless somebody asks for more
@@ -114,13 +113,14 @@ def _repetition(
                 return one
         if (limit := drawn_from(connection, experiment)) is not None:  # it has grown since
             own = own.changed("run", max_narratives=limit)
-        columns = columns_of(own, dataset, binding_digest(own.values))
-        columns |= {
-            "repeat_of": experiment.experiment_id,
-            "repeat_no": repeat_no,
-            "configuration_sha256": experiment.configuration_sha256 or experiment.binding_sha256,
-            "log_dir": str(folder_of(database, "logs/experiments", columns["experiment_id"])),
-        }
+        columns = new_row(
+            database,
+            own,
+            dataset,
+            repeat_of=experiment.experiment_id,
+            repeat_no=repeat_no,
+            configuration_sha256=experiment.configuration_sha256 or experiment.binding_sha256,
+        )
         sample = there[0] if there else _drawn(experiment, config, again.sample or SAMPLE)
         key = add_repetition(connection, experiment, columns, sample)
     return get_experiment(database, key)

@@ -10,7 +10,6 @@ from overnight.commands.choose import (
     copied_from,
     refuse_other_data,
 )
-from overnight.commands.data import find_data
 from overnight.commands.repeat import Again, as_started, ask_again
 from overnight.commands.settings import take_over
 from overnight.commands.stint import RunResult, carry_out, shown_at_end
@@ -18,6 +17,7 @@ from overnight.config.load import Config, load_config
 from overnight.domain.experiment import Experiment, Status
 from overnight.errors import AlreadyCompleted
 from overnight.events import Handler
+from overnight.ingest.gate import data_to_run
 from overnight.session import Opening
 from overnight.stop import StopRequest, signals
 from overnight.store.database import Database
@@ -86,7 +86,7 @@ def run_once(
 ) -> RunResult:
     """As `run`, in an open database and without repetitions."""
     source = choose_source(database, config, options.reuse) if options.reuse else None
-    data = find_data(
+    data = data_to_run(
         database,
         config,
         new=options.new or source is not None,

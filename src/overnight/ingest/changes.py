@@ -1,13 +1,10 @@
-"""Is a data file still what an experiment was started with? Told by content, not only by bytes."""
+"""How a data file differs from a stored dataset: by the narratives, not only by the bytes."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from overnight.config.models import DataSection
 from overnight.domain.narrative import SourceNarrative, as_binary
-from overnight.errors import DataChanged, DataError, DataMissing
-from overnight.ingest.source import Source, open_source
+from overnight.ingest.source import Source
 from overnight.store.database import Database
 from overnight.store.datasets import (
     FROM_R,
@@ -17,7 +14,6 @@ from overnight.store.datasets import (
     text_digest,
 )
 
-CHECKSUM = "sha256:"  # how a checksum begins that can be compared with a file's
 _CHUNK = 500  # narratives that are looked up at once
 
 
@@ -74,51 +70,3 @@ def compare(database: Database, dataset: Dataset, source: Source) -> Changes:
 def _same_labels(row: SourceNarrative, stored: StoredNarrative, *, from_r: bool) -> bool:
     now, before = (row.label, row.case_label), (stored.label, stored.case_label)
     return now == before or (from_r and [*map(as_binary, now)] == [*map(as_binary, before)])
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """A data file that holds what is stored: its checksum, and what the user should know."""
-
-    checksum: str
-    notes: tuple[str, ...] = ()
-
-
-def verify(
-    database: Database, dataset: Dataset, data: DataSection, known: Sequence[str], shown: str
-) -> Verified:
-    """See that a file still holds a dataset's narratives; `known` are checksums that say so.
-
-    A file that was only saved anew is adopted. `shown` is its name on the screen. Raises
-    DataChanged, naming both checksums and what has changed, or DataMissing, naming one.
-    """
-    if not data.file.exists():
-        raise DataMissing(f"the data file {shown} is missing (stored {known[0]}, now: missing)")
-    try:
-        with open_source(data, data.file) as source:
-            if source.checksum in known:
-                return Verified(source.checksum)
-            changes = compare(database, dataset, source)
-    except DataError as error:
-        raise DataChanged(
-            f"the data file {shown} has changed (stored {known[0]}) and cannot be read: {error}"
-        ) from None
-    if not changes.same_texts:
-        raise DataChanged(
-            f"the data file {shown} has changed: {changes} "
-            f"(stored {known[0]}, now {source.checksum})"
-        )
-    return Verified(source.checksum, tuple(_adoption(changes, shown, known)))
-
-
-def _adoption(changes: Changes, shown: str, known: Sequence[str]) -> Iterator[str]:
-    n = f"{changes.unchanged:,}"
-    if any(checksum.startswith(CHECKSUM) for checksum in known):
-        yield f"{shown} was saved anew; its {n} narratives are the same"
-    else:
-        yield f"{shown} holds the {n} narratives that are stored; its checksum is kept from now on"
-    if changes.relabelled:
-        yield (
-            f"{changes.relabelled:,} labels in {shown} differ from the stored ones, which this "
-            "experiment keeps; for the new labels begin anew with: overnight run CONFIG --new"
-        )

@@ -4,30 +4,21 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 from overnight._version import __version__
 from overnight.clock import Heartbeat
-from overnight.config.binding import binding_digest, configuration_digest
-from overnight.config.blame import naming_the_line
 from overnight.config.load import Config
 from overnight.domain.experiment import Event, Experiment, Status, Workload
 from overnight.errors import (
     AlreadyCompleted,
-    DataChanged,
-    DataError,
-    DataMissing,
     ExperimentOwned,
     OvernightError,
     RefusedError,
 )
 from overnight.events import Handler, Said
-from overnight.ingest.changes import Verified, verify
-from overnight.ingest.keep import keep_columns, kept_notes, missing_columns
-from overnight.ingest.source import checksum_of
+from overnight.ingest.gate import Data, data_to_resume
 from overnight.record import SessionKeys
 from overnight.session.notes import (
     changed_notes,
@@ -36,6 +27,7 @@ from overnight.session.notes import (
     retry_note,
     server_notes,
 )
+from overnight.session.row import configured
 from overnight.session.state import METRIC_COLUMNS, Opening, Session
 from overnight.store import lock
 from overnight.store.backup import back_up
@@ -81,7 +73,7 @@ def begin(
         experiment = _as_left(database, key, how)
         with database.read() as connection:
             is_start = is_first(connection, key)
-        data = _verified(database, experiment, how)
+        data = _let_in(database, experiment, how)
         if not is_start and how.kind == "resume":  # not before it is sure that it can
             say(Said(f"going on with {experiment.experiment_id} ({experiment.name})"))
         if how.backup and not is_start:
@@ -130,79 +122,10 @@ def _as_left(database: Database, key: int, how: Opening) -> Experiment:
     return experiment
 
 
-def _verified(database: Database, experiment: Experiment, how: Opening) -> Verified:
-    """The data file, seen to hold what is stored. Raises DataChanged, naming what to type."""
-    if how.use_stored_data:
-        return Verified(experiment.data_checksum, tuple(_not_read(database, experiment, how)))
-    if how.loaded is not None:
-        return Verified(how.loaded)
-    dataset = get_dataset(database, experiment.dataset_id)
-    data = how.config.values.data
-    known = tuple({experiment.data_checksum: 0, dataset.checksum: 0})
-    shown = how.config.secrets.hide(str(data.file))
-    notes: tuple[str, ...] = ()
-    if (moved := _moved(database, how.config, known)) is not None:
-        notes = (f"{shown} is not there any more; {moved} is the same file, and is used",)
-        data = data.model_copy(update={"file": moved})
-    try:
-        verified = verify(database, dataset, data, known, shown)
-    except DataMissing as missing:
-        short = experiment.experiment_id[:8]
-        raise DataMissing(
-            f"{missing}\n"
-            f"Put the file back, then type the same command again; or correct data.file, and type: "
-            f"overnight resume {short} --config CONFIG\n"
-            f"To go on without it: overnight resume {short} --use-stored-data"
-        ) from None
-    except DataChanged as changed:
-        raise DataChanged(
-            f"{changed}\n"
-            "To go on with the stored narratives: overnight resume "
-            f"{experiment.experiment_id[:8]} --use-stored-data\n"
-            "To go on with the same file in another place: name that in data.file, and type: "
-            f"overnight resume {experiment.experiment_id[:8]} --config CONFIG\n"
-            "To begin a new experiment that copies the answers to unchanged narratives and asks "
-            f"the rest: overnight run CONFIG --reuse {experiment.experiment_id[:8]}\n"
-            "To begin anew with another file: overnight run CONFIG --new"
-        ) from None
-    # The columns that the configuration keeps, read from the file that was verified.
-    with naming_the_line(how.config):
-        _, added = keep_columns(database, dataset, data, verified.checksum)
-    return replace(verified, notes=(*notes, *verified.notes, *kept_notes(added)))
-
-
-def _not_read(database: Database, experiment: Experiment, how: Opening) -> Iterator[str]:
-    """What of the kept columns is not there. Raises RefusedError where the split needs it."""
-    data = how.config.values.data
-    missing = missing_columns(get_dataset(database, experiment.dataset_id), data)
-    if data.split and data.split.column in missing:
-        raise RefusedError(
-            f"data.split needs the column {data.split.column!r}, which is read from the data file: "
-            "go on without --use-stored-data, or without data.split"
-        )
-    if missing:
-        yield f"not kept, since the data file is not read: {', '.join(missing)}"
-
-
-def _moved(database: Database, config: Config, known: Sequence[str]) -> Path | None:
-    """The data file where its folder was moved with the database or the experiment file.
-
-    Only if its bytes are those that are known; whatever else lies there is none of our business.
-    """
-    file = config.values.data.file
-    if file.exists():
-        return None
-    folders = [database.path.resolve().parent]
-    names = [Path(file.name)]
-    if config.file is not None:
-        folders.append(config.file.resolve().parent)
-        if file.is_relative_to(config.file.parent):  # such as data/narratives.csv
-            names.insert(0, file.relative_to(config.file.parent))
-    for candidate in (folder / name for folder in folders for name in names):
-        with suppress(DataError):
-            if candidate.is_file() and checksum_of(candidate) in known:
-                return candidate
-    return None
+def _let_in(database: Database, experiment: Experiment, how: Opening) -> Data:
+    if how.loaded is not None and not how.use_stored_data:
+        return Data(get_dataset(database, experiment.dataset_id), how.loaded)
+    return data_to_resume(database, experiment, how.config, use_stored=how.use_stored_data)
 
 
 def _back_up(database: Database, say: Handler) -> None:
@@ -221,7 +144,7 @@ def _open(
     experiment: Experiment,
     how: Opening,
     columns: Mapping[str, Any],
-    data: Verified,
+    data: Data,
 ) -> Session:
     """One transaction: settle what a dead session left, change the status, open a session."""
     key, config, kind = experiment.experiment_key, how.config, columns["kind"]
@@ -239,7 +162,7 @@ def _open(
             connection,
             key,
             {
-                **_config_columns(config),
+                **configured(config),
                 **_of_a_repetition(experiment),
                 **dict.fromkeys(METRIC_COLUMNS),  # those of a smaller part would mislead
                 "n_narratives_total": total,
@@ -287,23 +210,6 @@ def _asked_of(dead: Sequence[SessionRow], began: str) -> dict[str, str | None]:
         if session.stop_asked_at is not None and session.stop_asked_at >= began:
             return {"stop_asked_at": session.stop_asked_at, "stop_asked_by": session.stop_asked_by}
     return {}
-
-
-def _config_columns(config: Config) -> dict[str, Any]:
-    """The columns of `experiments` that say how it is configured; binding ones do not change."""
-    values = config.values
-    return {
-        "experiment_name": config.written("experiment", "name"),
-        "notes": config.written("experiment", "notes"),
-        "prompt_version": config.written("prompt", "version"),
-        "prompt_author": config.written("prompt", "author")
-        or config.written("experiment", "author"),
-        "api_url": config.secrets.hide(values.model.api_url or "") or None,
-        "max_narratives": values.run.max_narratives,
-        "config_json": config.stored_json,
-        "binding_sha256": binding_digest(values),
-        "configuration_sha256": configuration_digest(values),
-    }
 
 
 def _of_a_repetition(experiment: Experiment) -> dict[str, Any]:
