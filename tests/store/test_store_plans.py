@@ -261,7 +261,12 @@ def test_a_hot_query_uses_its_indexes(seeded, name):
 def test_looks_at_earlier_versions_are_found_by_a_thousand_narratives_of_each(seeded):
     labels = labels_of(seeded.database, seeded.dataset_id, WHOLE)
     experiment = get_experiment(seeded.database, seeded.key)
-    [steps] = plans(seeded, lambda: find_look(seeded.database, experiment, labels))
+
+    def look() -> None:
+        with seeded.database.read() as connection:
+            find_look(connection, experiment, labels)
+
+    [steps] = plans(seeded, look)
     of_each = steps.index("SEARCH n USING INDEX ix_narratives_order (dataset_id=? AND row_num<?)")
     assert "m USING COVERING INDEX uq_source_narrative (dataset_id=? AND inc" in steps[of_each + 1]
     assert not any(step.startswith(("SCAN n", "SCAN m")) for step in steps), steps
